@@ -1,0 +1,38 @@
+"""Compilation of inner loops with numba, in one place so that every kernel is built and typed the same way.
+
+`@serial` compiles a function; `@parallel` also spreads its `prange` loops over the threads. Both cache the machine code
+on disk. Compiled kernels take plain arrays and numbers, allocate nothing large, and are private to their module.
+"""
+
+import os
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+prange = numba.prange
+
+
+def thread_count() -> int:
+    """Return the number of threads to use: QSMKIT_THREADS if set, else the processors this process may run on."""
+    wanted = os.environ.get("QSMKIT_THREADS", "")
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(wanted)) if wanted.isdigit() else available
+
+
+def serial(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile `function` for one thread."""
+    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True)(function)
+    return compiled
+
+
+def parallel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile `function` with its `prange` loops spread over all threads."""
+    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, parallel=True)(function)
+    return compiled
+
+
+numba.set_num_threads(min(thread_count(), numba.config.NUMBA_NUM_THREADS))
