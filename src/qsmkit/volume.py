@@ -57,6 +57,8 @@ class Scan:
         Main field in T, from the imaging frequency where that is known.
     grid : Grid
         Geometry.
+    bipolar : bool
+        Whether the readout gradient alternated in polarity from echo to echo.
     valid : (X, Y, Z) bool array or None
         False where an echo had no finite value (those voxels hold zeros and are excluded from every mask).
     name : str
@@ -79,6 +81,7 @@ class Scan:
     echo_times: npt.NDArray[np.float64]
     field_strength: float
     grid: Grid
+    bipolar: bool = False
     valid: BoolArray | None = None
     name: str = "scan"
     sources: tuple[str, ...] = ()

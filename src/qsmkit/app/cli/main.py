@@ -1,0 +1,62 @@
+"""The command line: one command, `qsmkit`, with a subcommand for everything."""
+
+import sys
+import traceback
+import warnings
+from importlib.metadata import version
+
+from cyclopts import App
+from cyclopts.exceptions import CycloptsError
+
+from qsmkit.app import console
+from qsmkit.errors import QsmkitError
+
+DONE, COULD_NOT, USAGE = 0, 1, 2
+
+
+def build() -> App:
+    """Return the command with all its subcommands."""
+    from qsmkit.app.cli import demo, doctor, methods, recon, score, simulate, stages
+
+    app = App(
+        name="qsmkit",
+        version=version("qsmkit"),
+        help="From MRI phase to quantitative susceptibility maps, and from the maps to decisions.\n\n"
+        "Research use only. Not a medical device.",
+    )
+    app.command(demo.demo)
+    app.command(recon.recon)
+    app.command(simulate.app)
+    app.command(methods.methods)
+    for stage in stages.build():
+        app.command(stage)
+    app.command(score.score)
+    app.command(doctor.doctor)
+    return app
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command and return its exit status: 0 done, 1 could not (a line on stderr says why), 2 usage."""
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    warnings.showwarning = lambda message, *_, **__: console.say(f"warning: {message}")
+    try:
+        status = build()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        console.say(f"qsmkit: {' '.join(str(error).split())} (see: qsmkit --help)")
+        return USAGE
+    except QsmkitError as error:
+        if debug:
+            traceback.print_exc()
+        console.say(f"qsmkit: {' '.join(str(error).split())}")
+        return COULD_NOT
+    except MemoryError:
+        console.say("qsmkit: the machine has too little memory for this volume; crop it, or use a larger machine")
+        return COULD_NOT
+    except KeyboardInterrupt:
+        console.say("qsmkit: interrupted; finished steps are kept, run the same command again to go on")
+        return COULD_NOT
+    except BrokenPipeError:
+        sys.stderr.close()
+        return COULD_NOT
+    return status if isinstance(status, int) else DONE

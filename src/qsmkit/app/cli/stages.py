@@ -1,0 +1,143 @@
+"""Every method as a command of its own, generated from its signature: `qsmkit invert tkd --local-field F …`."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import App, Parameter
+
+import qsmkit.method
+import qsmkit.recon  # noqa: F401  (registers the methods)
+from qsmkit.app import console
+from qsmkit.arrays import AnyArray
+from qsmkit.artifacts import ARTIFACTS
+from qsmkit.errors import GeometryError, InputError, OutputError, ShapeError
+from qsmkit.grid import Grid
+from qsmkit.io.echo_times import decide_echo_times
+from qsmkit.io.nifti import load_volume, save_volume
+from qsmkit.io.phase_scale import to_radians
+from qsmkit.io.sidecar import write_sidecar
+from qsmkit.method import METHODS, STAGES, Method, Stage
+
+COMMANDS: dict[Stage, str] = {"inversion": "invert", "relaxometry": "relax"}
+"""Commands that are not called like their stage."""
+
+_Files = Annotated[list[Path], Parameter(consume_multiple=True)]
+_Numbers = Annotated[list[float], Parameter(consume_multiple=True)]
+
+
+def build() -> list[App]:
+    """Return a command for each stage, with a subcommand for each of its methods."""
+    qsmkit.method.load_plugins()
+    stages = []
+    for stage in STAGES:
+        members = [m for m in METHODS.values() if m.stage == stage]
+        names = ", ".join(m.name for m in members)
+        app = App(name=COMMANDS.get(stage, stage), help=f"Run one {stage} method on files: {names}.")
+        for entry in members:
+            app.command(_command(entry), name=entry.name.replace("_", "-"))
+        stages.append(app)
+    return stages
+
+
+def _command(entry: Method) -> Callable[..., None]:
+    """Return a function whose signature is the method's, with files in the place of arrays."""
+    parameters, docs = [], []
+
+    def add(name: str, annotation: Any, default: Any, text: str) -> None:
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
+        docs.append(f"{name}\n    {text}")
+
+    for name in (*entry.needs, *entry.uses):
+        optional = name in entry.uses
+        row = ARTIFACTS[name]
+        text = f"{row.meaning[0].upper()}{row.meaning[1:]} ({row.unit})"
+        if row.kind == "grid":
+            continue
+        if name == "echo_times":
+            add("te", _Numbers, inspect.Parameter.empty, "Echo times, in s or ms")
+        elif name == "field_strength":
+            add("b0", float, inspect.Parameter.empty, "Field strength (T)")
+        elif row.kind == "series":
+            wanted: Any = _Files | None if optional else _Files
+            add(name, wanted, None if optional else inspect.Parameter.empty, f"{text}: a 4-D file, or one per echo")
+            if name == "phase":
+                add("phase_max", float | None, None, "The stored phase value that equals π, if it cannot be told")
+        else:
+            add(name, Path | None if optional else Path, None if optional else inspect.Parameter.empty, text)
+    for setting in entry.parameters.values():
+        add(setting.name, setting.type, setting.default, setting.help or setting.name)
+    several = len(entry.produces) > 1
+    what = "Folder for " + ", ".join(f"{p}.nii.gz" for p in entry.produces) if several else "File to write, .nii.gz"
+    add("out", Path, inspect.Parameter.empty, what)
+    add("overwrite", bool, False, "Replace files that are there")
+
+    def command(**given: Any) -> None:
+        _run(entry, given)
+
+    command.__name__ = entry.name
+    command.__doc__ = f"{entry.summary}.\n\nParameters\n----------\n" + "\n".join(docs)
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
+def _run(entry: Method, given: dict[str, Any]) -> None:
+    settings = entry.check({k: v for k, v in given.items() if k in entry.parameters})
+    targets = _targets(entry, given["out"], given["overwrite"])
+    inputs: dict[str, Any] = {}
+    grid: Grid | None = None
+    for name in (*entry.needs, *entry.uses):
+        kind = ARTIFACTS[name].kind
+        if name == "echo_times":
+            inputs[name] = decide_echo_times(given["te"])[0]
+        elif name == "field_strength":
+            inputs[name] = given["b0"]
+        elif kind != "grid" and given[name] is not None:
+            paths = given[name] if kind == "series" else [given[name]]
+            array, grid = _read(paths, grid, series=kind == "series")
+            inputs[name] = to_radians(array, metadata={}, phase_max=given["phase_max"], name=str(paths[0]))[0] \
+                if name == "phase" else array
+    if grid is None:
+        raise InputError(f"{entry.name} was given no volume; give at least one file")
+    if "grid" in entry.needs:
+        inputs["grid"] = grid
+    made = entry.function(**inputs, **settings)
+    products = made if isinstance(made, tuple) else (made,)
+    for name, product, target in zip(entry.produces, products, targets, strict=True):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_volume(target, product, grid, overwrite=given["overwrite"])
+        sidecar = {"Units": ARTIFACTS[name].unit, "Description": ARTIFACTS[name].meaning, "Method": entry.name,
+                   "Revision": entry.rev, "Settings": settings}  # fmt: skip
+        write_sidecar(target, sidecar, overwrite=given["overwrite"])
+        console.say(f"{name} → {target}")
+
+
+def _targets(entry: Method, out: Path, overwrite: bool) -> list[Path]:
+    if len(entry.produces) > 1:
+        targets = [out / f"{name}.nii.gz" for name in entry.produces]
+    elif not out.name.endswith((".nii.gz", ".nii")):
+        raise OutputError(f"--out {out} is not a NIfTI name; end it in .nii.gz")
+    else:
+        targets = [out]
+    for target in targets:
+        if target.exists() and not overwrite:
+            raise OutputError(f"{target} is there already; choose another --out, or pass --overwrite")
+    return targets
+
+
+def _read(paths: list[Path], grid: Grid | None, *, series: bool) -> tuple[AnyArray, Grid]:
+    volumes = [load_volume(p) for p in paths]
+    for path, volume in zip(paths, volumes, strict=True):
+        apart = (grid or volumes[0].grid).difference(volume.grid)
+        if apart:
+            raise GeometryError(f"{path} does not lie where the other inputs do: {apart}; resample it first")
+    arrays = [v.data for v in volumes]
+    if not series:
+        return arrays[0], volumes[0].grid
+    if len(arrays) > 1 and any(a.ndim != 3 for a in arrays):
+        raise ShapeError(f"{paths[0]} and its companions mix 3-D and 4-D files; give one 4-D file, or one 3-D per echo")
+    stacked = arrays[0] if arrays[0].ndim == 4 else np.stack(arrays, axis=-1)
+    return stacked, volumes[0].grid

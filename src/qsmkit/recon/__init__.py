@@ -1,0 +1,1 @@
+"""Phase to susceptibility: every method, flat, one a file below."""
