@@ -67,6 +67,8 @@ class Scan:
         Files that the scan was read from.
     metadata : dict
         Sidecar of the first echo, and what the reader decided (scale of the phase, unit of the echo times).
+    notes : tuple of str
+        What was odd about the files, for whoever reads the result.
 
     Raises
     ------
@@ -86,6 +88,7 @@ class Scan:
     name: str = "scan"
     sources: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         times = np.atleast_1d(np.asarray(self.echo_times, np.float64))

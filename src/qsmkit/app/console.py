@@ -1,14 +1,14 @@
 """What the program says: results on stdout, everything else on stderr."""
 
-import json
-import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from qsmkit.io.sidecar import as_json
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -21,7 +21,7 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on stdout, and nothing else; NaN becomes null."""
-    sys.stdout.write(json.dumps(_finite(value), indent=1, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(as_json(value))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
@@ -56,11 +56,3 @@ class StepProgress:
         self._bar.update(self._task, completed=number - 1, total=total, description=f"{self._name}  {method}")
         if not self._quiet and not err.is_terminal and number <= total:
             say(f"{self._name}: step {number}/{total} {method}")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from qsmkit.compiled import thread_count
+from qsmkit.io.bids import RAW
 from qsmkit.pipeline.run import Result
+from qsmkit.volume import Scan
 
 _LIBRARIES = ("numpy", "scipy", "numba", "nibabel")
 
@@ -26,7 +28,14 @@ def file_hash(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def provenance(result: Result) -> dict[str, Any]:
+def source_files(scan: Scan, source: Path | None = None) -> list[Path]:
+    """Return the files that a scan was read from; `source` is the data set that its BIDS URIs point into."""
+    names = [s.removeprefix(f"bids:{RAW}:") for s in scan.sources]
+    paths = [(source or Path()) / name for name in names]
+    return [p for p in paths if p.is_file()]
+
+
+def provenance(result: Result, source: Path | None = None) -> dict[str, Any]:
     """Return the whole record of a reconstruction as plain values for JSON."""
     scan = result.scan
     return {
@@ -34,7 +43,7 @@ def provenance(result: Result) -> dict[str, Any]:
         "Software": software(),
         "Machine": {"system": platform.system(), "processor": platform.machine(), "threads": thread_count()},
         "Finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "Inputs": [{"path": s, "sha256": file_hash(s)} for s in scan.sources if Path(s).is_file()],
+        "Inputs": [{"path": p.name, "sha256": file_hash(p)} for p in source_files(scan, source)],
         "Scan": {
             "shape": list(scan.grid.shape),
             "voxel_size_mm": list(scan.grid.voxel_size),

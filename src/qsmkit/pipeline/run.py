@@ -83,8 +83,8 @@ class Result:
 
     @property
     def warnings(self) -> list[str]:
-        """All warnings, each once, in order."""
-        return list(dict.fromkeys(w for s in self.steps for w in s.warnings))
+        """All warnings of reader and steps, each once, in order."""
+        return list(dict.fromkeys((*self.scan.notes, *(w for s in self.steps for w in s.warnings))))
 
 
 def run(
@@ -115,16 +115,7 @@ def run(
     QsmkitError
         Whatever a step raises. Results of finished steps stay in the cache.
     """
-    arrays: dict[str, Any] = {
-        "grid": scan.grid,
-        "echo_times": scan.echo_times,
-        "field_strength": scan.field_strength,
-        "phase": scan.phase,
-        **({"magnitude": scan.magnitude} if scan.magnitude is not None else {}),
-        **(given or {}),
-    }
-    if "mask" in arrays:
-        arrays["mask"] = _restricted(arrays["mask"], scan)
+    arrays = _inputs(scan, given)
     keys = {name: content_key(value) for name, value in arrays.items()}
     brain_mask = arrays.get("mask")
     records: list[StepRecord] = []
@@ -149,13 +140,45 @@ def run(
     return Result(scan, plan, arrays, brain_mask, records, reference)
 
 
+def plan_keys(plan: Plan, scan: Scan, given: Mapping[str, AnyArray] | None = None) -> list[str]:
+    """Return the key of each step's results, without running any: equal keys mean equal results."""
+    keys = {name: content_key(value) for name, value in _inputs(scan, given).items()}
+    made = []
+    for step in plan.steps:
+        key, _ = _key(step, keys)
+        keys |= _output_keys(step, key)
+        made.append(key)
+    return made
+
+
+def _inputs(scan: Scan, given: Mapping[str, AnyArray] | None) -> dict[str, Any]:
+    """Return what the first step may use, by name."""
+    arrays = {
+        "grid": scan.grid,
+        "echo_times": scan.echo_times,
+        "field_strength": scan.field_strength,
+        "phase": scan.phase,
+        **({"magnitude": scan.magnitude} if scan.magnitude is not None else {}),
+        **(given or {}),
+    }
+    return arrays | ({"mask": _restricted(arrays["mask"], scan)} if "mask" in arrays else {})
+
+
+def _key(step: PlannedStep, keys: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Return the key of a step's results, and the keys of its inputs."""
+    inputs = {name: keys[name] for name in (*step.inputs, *(("mask",) if step.combine else ()))}
+    return step_key(step.method.name, step.method.rev, step.settings, inputs, step.combine), inputs
+
+
+def _output_keys(step: PlannedStep, key: str) -> dict[str, str]:
+    return {name: f"{key}-{name}" for name in step.method.produces}
+
+
 def _run_step(
     step: PlannedStep, arrays: Mapping[str, Any], keys: Mapping[str, str], scan: Scan, cache: Cache | None
 ) -> tuple[dict[str, AnyArray], StepRecord]:
     entry = step.method
-    names = (*step.inputs, *(("mask",) if step.combine else ()))
-    inputs = {name: keys[name] for name in names}
-    key = step_key(entry.name, entry.rev, step.settings, inputs, step.combine)
+    key, inputs = _key(step, keys)
     found = cache.load(key) if cache else None
     if found:
         products, note = found
@@ -175,7 +198,7 @@ def _run_step(
         rev=entry.rev,
         settings=dict(step.settings),
         inputs=inputs,
-        outputs={name: f"{key}-{name}" for name in entry.produces},
+        outputs=_output_keys(step, key),
         seconds=note["seconds"],
         cached=found is not None,
         messages=note["messages"],

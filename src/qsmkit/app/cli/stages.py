@@ -15,7 +15,8 @@ from qsmkit.arrays import AnyArray
 from qsmkit.artifacts import ARTIFACTS
 from qsmkit.errors import GeometryError, InputError, OutputError, ShapeError
 from qsmkit.grid import Grid
-from qsmkit.io.echo_times import decide_echo_times
+from qsmkit.io.bids_name import stem
+from qsmkit.io.echo_times import to_seconds
 from qsmkit.io.nifti import load_volume, save_volume
 from qsmkit.io.phase_scale import to_radians
 from qsmkit.io.sidecar import write_sidecar
@@ -92,7 +93,7 @@ def _run(entry: Method, given: dict[str, Any]) -> None:
     for name in (*entry.needs, *entry.uses):
         kind = ARTIFACTS[name].kind
         if name == "echo_times":
-            inputs[name] = decide_echo_times(given["te"])[0]
+            inputs[name] = to_seconds(given["te"], source="argument", name=entry.name)[0]
         elif name == "field_strength":
             inputs[name] = given["b0"]
         elif kind != "grid" and given[name] is not None:
@@ -111,7 +112,7 @@ def _run(entry: Method, given: dict[str, Any]) -> None:
         save_volume(target, product, grid, overwrite=given["overwrite"])
         sidecar = {"Units": ARTIFACTS[name].unit, "Description": ARTIFACTS[name].meaning, "Method": entry.name,
                    "Revision": entry.rev, "Settings": settings}  # fmt: skip
-        write_sidecar(target, sidecar, overwrite=given["overwrite"])
+        write_sidecar(target.with_name(f"{stem(target.name)}.json"), sidecar, overwrite=given["overwrite"])
         console.say(f"{name} → {target}")
 
 

@@ -1,0 +1,339 @@
+"""Every registered method on one simulated head: time, memory and error, in one table.
+
+    .venv/bin/python -m benchmarks.methods [--size 160 192 168] [--only NAME ...] [--stage STAGE ...] [--json]
+    [--fresh]
+
+Each method runs in a process of its own, with true artifacts as inputs: fields carry the noise that the
+scan's magnitude implies, phase is free of its offset except for methods that remove it, and what the
+simulation does not know (a phase quality, a reference region) is made by the first registered method that
+can.
+
+U       time in units of one scipy.fft float32 rfftn + irfftn pair of that size, all threads, median of seven,
+measured in
+        the same process just before; a run on a crop of the inputs compiles the loops beforehand.
+volumes peak memory above the inputs, in float32 volumes of that size: the resident set's high-water mark,
+because
+        tracemalloc does not see the buffers of pocketfft and numba.
+error   by product: see SCORES.
+
+A new method appears by being registered.
+"""
+
+import argparse
+import hashlib
+import importlib
+import json
+import math
+import pkgutil
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.fft
+
+import qsmkit.recon
+from qsmkit import metrics
+from qsmkit.artifacts import ARTIFACTS
+from qsmkit.compiled import thread_count
+from qsmkit.grid import Grid
+from qsmkit.method import METHODS, STAGES, Method, load_plugins
+from qsmkit.simulate.head import FIELD_OF_VIEW, head
+from qsmkit.units import radians_per_ppm
+
+OUT = Path(__file__).parent / "out"
+SIZE = (160, 192, 168)
+SNR = 100.0
+WARM_UP = 48
+REPEATS, ENOUGH = 3, 5.0
+
+
+class Unsupplied(Exception):
+    """Nothing provides an artifact that a method needs."""
+
+
+# --- the patient --------------------------------------------------------------------------------------------
+
+
+def inputs(shape: tuple[int, int, int], fresh: bool) -> Path:
+    """Return the folder that holds the head's artifacts as .npy files; simulate it if need be."""
+    source = Path(sys.modules[head.__module__].__file__ or "").parent
+    version = hashlib.sha256(b"".join(f.read_bytes() for f in sorted(source.glob("*.py"))))
+    version.update(Path(__file__).read_bytes())
+    folder = OUT / f"head-{'x'.join(map(str, shape))}-{version.hexdigest()[:10]}"
+    if folder.is_dir() and not fresh:
+        return folder
+    x, y, z = (f / n for f, n in zip(FIELD_OF_VIEW, shape, strict=True))
+    simulated = head(voxel_size=(x, y, z), snr=SNR)
+    scan, truth = simulated.scan, dict(simulated.truth)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    mask = truth["mask"]
+    per_ppm = np.array([radians_per_ppm(scan.field_strength, t) for t in scan.echo_times], np.float32)
+    evolution = truth["total_field"][..., None] * per_ppm
+    corrected = wrap(scan.phase - truth["phase_offset"][..., None])
+    sd = field_sd(scan.magnitude, per_ppm) * mask
+    noise = sd * np.random.default_rng(0).standard_normal(sd.shape, np.float32)
+    artifacts = {
+        "magnitude": scan.magnitude,
+        "phase": corrected,
+        "unwrapped_phase": evolution + wrap(corrected - evolution),
+        "echo_times": scan.echo_times,
+        "field_strength": np.array(scan.field_strength),
+        "grid": scan.grid.affine,
+        "mask": mask,
+        "brain_mask": mask,
+        "total_field": truth["total_field"] + noise,
+        "field_sd": sd,
+        "local_field": truth["local_field"] + noise,
+        "chi": truth["chi"],
+        "r2star": truth["r2star"],
+        "raw_phase": scan.phase,
+        "labels": simulated.labels,
+    }
+    for name, array in artifacts.items():
+        np.save(folder / f"{name}.npy", array)
+    for name, array in truth.items():
+        np.save(folder / f"true_{name}.npy", array)
+    return folder
+
+
+def field_sd(magnitude: np.ndarray, per_ppm: np.ndarray) -> np.ndarray:
+    """Return the smallest standard deviation, ppm, with which a line through all echoes' phases gives the field."""
+    weight = (magnitude * SNR / np.percentile(magnitude[..., 0], 99.5)) ** 2
+    total, first, second = (weight @ per_ppm**p for p in (0, 1, 2))
+    return np.sqrt(total / np.maximum(total * second - first**2, 1e-6)).astype(np.float32)
+
+
+def wrap(phase: np.ndarray) -> np.ndarray:
+    return (phase - 2 * np.pi * np.rint(phase / (2 * np.pi))).astype(np.float32)
+
+
+def load(folder: Path, name: str) -> Any:
+    array = np.load(folder / f"{name}.npy")
+    if name == "grid":
+        return Grid(np.load(folder / "mask.npy", mmap_mode="r").shape, array)
+    return float(array) if array.ndim == 0 else array
+
+
+def supply(method: Method, folder: Path, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the inputs of a method, or raise Unsupplied."""
+    values = {}
+    for name in (*method.needs, *method.uses):
+        if name == "phase" and "phase" in method.produces:
+            values[name] = load(folder, "raw_phase")
+        elif (folder / f"{name}.npy").exists():
+            values[name] = load(folder, name)
+        elif name in method.needs:
+            values[name] = make(name, folder, (*seen, method.name))
+    return values
+
+
+def make(name: str, folder: Path, seen: tuple[str, ...]) -> Any:
+    """Return an artifact made by the first method that produces it from what is at hand."""
+    for method in METHODS.values():
+        if name in method.produces and name not in method.needs and method.name not in seen:
+            try:
+                return products(method, method.function(**supply(method, folder, seen)))[name]
+            except Unsupplied:
+                continue
+    raise Unsupplied(name)
+
+
+def products(method: Method, result: Any) -> dict[str, Any]:
+    return {method.produces[0]: result} if len(method.produces) == 1 and not isinstance(result, tuple) \
+        else result._asdict()
+
+
+# --- the scores ---------------------------------------------------------------------------------------------
+
+
+def score_map(name: str, product: dict[str, Any], folder: Path) -> dict[str, float]:
+    """NRMSE (demeaned) in the true mask where the map is not zero, and how much of the true mask that is."""
+    truth, mask = load(folder, f"true_{name}"), load(folder, "true_mask")
+    m = mask & (product[name] != 0) & product.get("mask", mask)
+    found = {"nrmse_%": metrics.nrmse(product[name][m], truth[m]), "coverage": m.sum() / mask.sum()}
+    if name == "chi":
+        found["xsim"] = metrics.xsim(product[name], truth, m)
+    return found
+
+
+def score_phase(name: str, product: dict[str, Any], folder: Path) -> dict[str, float]:
+    """Spread of what is left of the phase offset, relative to echo time zero, rad."""
+    mask = load(folder, "true_mask")
+    rest = wrap(product[name] - load(folder, "phase"))[mask]
+    rest = wrap(rest - np.angle(np.exp(1j * rest).mean(0)))
+    return {"offset_left_rad": float(np.sqrt(np.mean(rest**2)))}
+
+
+def score_unwrapped(name: str, product: dict[str, Any], folder: Path) -> dict[str, float]:
+    """Share of voxels, over all echoes, that are off by whole turns (one number of turns per echo is free)."""
+    mask = load(folder, "true_mask")
+    error = (product[name] - load(folder, "unwrapped_phase"))[mask]
+    turns = np.rint((error - np.median(error, 0)) / (2 * np.pi))
+    return {"wrong_wraps_%": 100 * float(np.mean(turns != 0)), "rms_rad": float(np.std(error - np.median(error, 0)))}
+
+
+def score_mask(name: str, product: dict[str, Any], folder: Path) -> dict[str, float]:
+    return {"dice": metrics.dice(product[name], load(folder, "true_mask"))}
+
+
+def score_r2star(name: str, product: dict[str, Any], folder: Path) -> dict[str, float]:
+    """Relative root mean square error in the brain, not demeaned."""
+    mask, truth = load(folder, "true_mask"), load(folder, "true_r2star")
+    return {"r2star_nrmse_%": 100 * float(np.linalg.norm((product[name] - truth)[mask]) / np.linalg.norm(truth[mask]))}
+
+
+SCORES = {
+    "chi": score_map,
+    "total_field": score_map,
+    "local_field": score_map,
+    "phase": score_phase,
+    "unwrapped_phase": score_unwrapped,
+    "mask": score_mask,
+    "r2star": score_r2star,
+}
+"""Which product is compared with the truth, and how. A mask that comes with a field is its coverage, not an aim."""
+
+
+def errors(method: Method, product: dict[str, Any], folder: Path) -> dict[str, float]:
+    scored = [n for n in product if n in SCORES and not (n == "mask" and len(product) > 1)]
+    return {k: float(v) for n in scored for k, v in SCORES[n](n, product, folder).items()}
+
+
+# --- one method, in its own process -------------------------------------------------------------------------
+
+
+def measure(method: Method, folder: Path) -> dict[str, Any]:
+    """Return what one method takes and what it gives."""
+    warnings.simplefilter("ignore")
+    values = supply(method, folder)
+    shape = load(folder, "mask").shape
+    try:
+        method.function(**cropped(values, shape))
+    except Exception:
+        method.function(**values)
+    unit = pair_time(shape)
+    before = resident("VmRSS")
+    reset_peak()
+    times: list[float] = []
+    while not times or (len(times) < REPEATS and sum(times) < ENOUGH):
+        start = time.perf_counter()
+        result = method.function(**values)
+        times.append(time.perf_counter() - start)
+    peak = resident("VmHWM") - before
+    return {
+        "seconds": float(np.median(times)),
+        "u": float(np.median(times)) / unit,
+        "volumes": peak / (4 * math.prod(shape)),
+        "errors": errors(method, products(method, result), folder),
+    }
+
+
+def cropped(values: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the inputs on a box in the middle of the head."""
+    start = [max(0, n // 2 - WARM_UP // 2) for n in shape]
+    box = tuple(slice(s, s + WARM_UP) for s in start)
+    part = {}
+    for name, value in values.items():
+        kind = ARTIFACTS[name].kind
+        part[name] = np.ascontiguousarray(value[box]) if kind in ("map", "mask", "series") else value
+    size = tuple(min(n, WARM_UP) for n in shape)
+    return part | ({"grid": values["grid"].cropped(tuple(start), size)} if "grid" in values else {})
+
+
+def pair_time(shape: tuple[int, ...]) -> float:
+    """Return U in seconds."""
+    x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    times = []
+    for _ in range(8):
+        start = time.perf_counter()
+        scipy.fft.irfftn(scipy.fft.rfftn(x, workers=thread_count()), s=shape, workers=thread_count())
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[1:]))
+
+
+def reset_peak() -> None:
+    """Start the high-water mark anew, where the system can."""
+    path = Path("/proc/self/clear_refs")
+    if path.exists():
+        path.write_text("5")
+
+
+def resident(key: str) -> int:
+    """Return the resident set (VmRSS) or its high-water mark (VmHWM) in bytes."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith(key))
+
+
+# --- the table ----------------------------------------------------------------------------------------------
+
+
+def run(name: str, folder: Path) -> dict[str, Any]:
+    """Measure one method in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.methods", "--measure", name, "--inputs", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False)
+    row = {"stage": METHODS[name].stage, "name": name}
+    if done.returncode:
+        return row | {"failed": (done.stderr.strip().splitlines() or ["no message"])[-1]}
+    return row | json.loads(done.stdout.splitlines()[-1])
+
+
+def line(row: dict[str, Any]) -> str:
+    start = f"{row['stage']:<12}{row['name']:<20}"
+    if "failed" in row:
+        return f"{start}failed: {row['failed']}"
+    said = "  ".join(f"{k} {v:.3g}" for k, v in row["errors"].items())
+    return f"{start}{row['u']:>9.1f}{row['seconds']:>9.2f}{row['volumes']:>9.1f}  {said}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, nargs=3, default=SIZE, help="voxels across the head")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="run these methods")
+    parser.add_argument("--stage", nargs="+", default=[], choices=STAGES, help="run the methods of these stages")
+    parser.add_argument("--json", action="store_true", help="print rows as JSON instead of a table")
+    parser.add_argument("--fresh", action="store_true", help="simulate the head anew")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--inputs", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    register()
+    if arguments.measure:
+        print(json.dumps(measure(METHODS[arguments.measure], arguments.inputs)))
+        return
+
+    unknown = sorted(set(arguments.only) - set(METHODS))
+    if unknown:
+        parser.error(f"no method is called {', '.join(unknown)}; there are: {', '.join(sorted(METHODS))}")
+    x, y, z = arguments.size
+    folder = inputs((x, y, z), arguments.fresh)
+    chosen = [m for m in METHODS.values() if (not arguments.only or m.name in arguments.only)
+              and (not arguments.stage or m.stage in arguments.stage)]
+    chosen.sort(key=lambda m: (STAGES.index(m.stage), m.name))
+    if not arguments.json:
+        print(f"{x} × {y} × {z}, {thread_count()} threads, 1 U = {1e3 * pair_time((x, y, z)):.1f} ms")
+        print(f"{'stage':<12}{'method':<20}{'U':>9}{'s':>9}{'volumes':>9}  error")
+    rows = []
+    for method in chosen:
+        rows.append(run(method.name, folder))
+        if not arguments.json:
+            print(line(rows[-1]), flush=True)
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+
+
+def register() -> None:
+    """Import every method, ours and other packages'."""
+    for module in pkgutil.walk_packages(qsmkit.recon.__path__, "qsmkit.recon."):
+        importlib.import_module(module.name)
+    load_plugins()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""`qsmkit recon`: scans in, susceptibility maps and a report out."""
+
+import tomllib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import numpy as np
+from cyclopts import Group, Parameter
+
+import qsmkit.recon  # noqa: F401  (registers the methods)
+from qsmkit.app import console
+from qsmkit.arrays import AnyArray
+from qsmkit.errors import GeometryError, MaskError, ParameterError, QsmkitError
+from qsmkit.io import bids, loose
+from qsmkit.io.nifti import load_volume
+from qsmkit.method import load_plugins
+from qsmkit.pipeline.cache import Cache
+from qsmkit.pipeline.config import load_recipe
+from qsmkit.pipeline.outputs import CACHE, Outputs
+from qsmkit.pipeline.plan import Plan, make_plan
+from qsmkit.pipeline.run import plan_keys, run
+from qsmkit.reports.html import report_json, write_report
+from qsmkit.volume import Scan
+
+_Job: TypeAlias = Callable[[], Scan]
+
+_BIDS = Group("BIDS dataset")
+_LOOSE = Group("Loose files")
+_HOW = Group("Reconstruction")
+
+_Labels = Annotated[list[str] | None, Parameter(consume_multiple=True, group=_BIDS)]
+_Files = Annotated[list[Path] | None, Parameter(consume_multiple=True, group=_LOOSE)]
+
+
+def recon(
+    *paths: Path,
+    participant_label: _Labels = None,
+    session_label: _Labels = None,
+    phase: _Files = None,
+    magnitude: _Files = None,
+    te: Annotated[list[float] | None, Parameter(consume_multiple=True, group=_LOOSE)] = None,
+    b0: Annotated[float | None, Parameter(group=_LOOSE)] = None,
+    phase_max: Annotated[float | None, Parameter(group=_HOW)] = None,
+    flip_phase: Annotated[bool, Parameter(group=_HOW, negative="")] = False,
+    bipolar: Annotated[bool, Parameter(group=_HOW)] = False,
+    mask: Annotated[Path | None, Parameter(group=_HOW)] = None,
+    recipe: Annotated[str, Parameter(group=_HOW)] = "default",
+    set: Annotated[list[str] | None, Parameter(consume_multiple=True, group=_HOW)] = None,  # noqa: A002
+    work: Path | None = None,
+    no_cache: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: bool = False,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    json: bool = False,
+) -> int:
+    """Reconstruct susceptibility maps from a BIDS dataset, or from loose files.
+
+    qsmkit recon BIDS OUT [participant] [--participant-label 01 02]
+
+    qsmkit recon --phase P1 P2 P3 --magnitude M1 M2 M3 --te 4 8 12 --b0 3 OUT
+
+    Results are BIDS derivatives: Chimap (ppm), R2starmap (1/s), T2starmap (s), masks, fields, sidecars, and an HTML
+    report for each scan. Running the same command again resumes.
+
+    Parameters
+    ----------
+    paths
+        BIDS folder, output folder, and optionally the word participant; with --phase only the output folder.
+    participant_label
+        Participants to reconstruct, with or without "sub-"; all if omitted.
+    session_label
+        Sessions to reconstruct, with or without "ses-"; all if omitted.
+    phase
+        Wrapped phase: one 4-D file, or one file per echo.
+    magnitude
+        Magnitude, like the phase.
+    te
+        Echo times, in s or ms; sidecars beside the files are used if omitted.
+    b0
+        Field strength (T); the sidecars' imaging frequency is used if omitted.
+    phase_max
+        The stored phase value that equals π, where it cannot be told from the data.
+    flip_phase
+        Negate the phase: for scanners that count it the other way, where veins and pallidum come out diamagnetic.
+    bipolar
+        Echoes were read out with alternating gradient polarity.
+    mask
+        Mask to use in place of the recipe's mask steps, on the grid of the (only) scan.
+    recipe
+        Name of a recipe (default, fast, consensus), or path of a .toml file.
+    set
+        Settings to change: METHOD.SETTING=VALUE.
+    work
+        Folder for results of steps, kept so that running again resumes; OUT/.qsmkit-cache if omitted.
+    no_cache
+        Keep no results of steps.
+    overwrite
+        Replace results that were made with other settings.
+    dry_run
+        Say what would be done, and do nothing.
+    json
+        Print the reports' numbers as JSON on stdout.
+    """
+    load_plugins()
+    chosen = load_recipe(recipe).with_settings(_changes(set or []))
+    source, out = _source_and_out(paths, loose_files=phase is not None)
+    if source is None:
+        jobs: list[_Job] = [
+            lambda: loose.load_scan(phase or [], magnitude or [], te, b0, phase_max=phase_max, flip_phase=flip_phase)
+        ]
+    elif magnitude or te or b0:
+        raise ParameterError("--magnitude, --te and --b0 go with --phase; a BIDS dataset has them in its files")
+    else:
+        found = bids.find_scans(source, participants=participant_label, sessions=session_label)
+        jobs = [partial(bids.load_scan, files, phase_max=phase_max, flip_phase=flip_phase) for files in found]
+    if mask is not None and len(jobs) > 1:
+        raise ParameterError(f"--mask is for one scan, but there are {len(jobs)}; choose one with --participant-label")
+    outputs = Outputs(out, source, overwrite=overwrite)
+    cache = None if no_cache or dry_run else Cache(work or out / CACHE)
+    summaries, failures = [], 0
+    for job in jobs:
+        try:
+            scan = _loaded(job, bipolar=bipolar)
+            given = {"mask": _mask(mask, scan)} if mask else {}
+            plan = make_plan(chosen, scan, given)
+            if dry_run:
+                summaries.append(_preview(scan, plan, quiet=json))
+            else:
+                summaries.append(_reconstruct(scan, plan, given, outputs, cache, quiet=json))
+        except QsmkitError as error:
+            if len(jobs) == 1:
+                raise
+            failures += 1
+            console.say(f"qsmkit: {' '.join(str(error).split())}")
+    if json:
+        console.print_json(summaries)
+    if failures:
+        console.say(f"qsmkit: {failures} of {len(jobs)} scans could not be reconstructed; the others are done")
+    return 1 if failures else 0
+
+
+def _source_and_out(paths: Sequence[Path], *, loose_files: bool) -> tuple[Path | None, Path]:
+    if loose_files:
+        if len(paths) != 1:
+            raise ParameterError(
+                f"with --phase, one output folder is needed, but {len(paths)} were found; put it last, after --te or --b0"
+            )
+        return None, paths[0]
+    if len(paths) == 3 and str(paths[2]) != "participant":
+        raise ParameterError(f"analysis level {paths[2]} is not known; it is participant")
+    if len(paths) not in (2, 3):
+        raise ParameterError("give a BIDS folder and an output folder, or loose files with --phase (see --help)")
+    return paths[0], paths[1]
+
+
+def _changes(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return METHOD.SETTING=VALUE texts as {method: {setting: value}}; values are read as TOML, else as text."""
+    changes: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        target, equals, value = text.partition("=")
+        name, dot, setting = target.partition(".")
+        if not (equals and dot and name and setting):
+            raise ParameterError(f"--set {text!r} is not METHOD.SETTING=VALUE, e.g. vsharp.threshold=0.05")
+        try:
+            changes.setdefault(name, {})[setting] = tomllib.loads(f"x = {value}")["x"]
+        except tomllib.TOMLDecodeError:
+            changes.setdefault(name, {})[setting] = value
+    return changes
+
+
+def _loaded(job: _Job, *, bipolar: bool) -> Scan:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scan = job()
+    notes = tuple(str(w.message) for w in caught)
+    for note in notes:
+        console.say(f"{scan.name}: warning: {note}")
+    return replace(scan, bipolar=bipolar, notes=notes)
+
+
+def _mask(path: Path, scan: Scan) -> AnyArray:
+    volume = load_volume(path)
+    apart = scan.grid.difference(volume.grid)
+    if apart:
+        raise GeometryError(f"--mask {path} does not lie where {scan.name} does: {apart}; resample it first")
+    if volume.data.ndim != 3 or not np.isfinite(volume.data).all():
+        raise MaskError(f"--mask {path} is not a 3-D volume of finite values; give 0 outside and 1 inside")
+    return volume.data > 0
+
+
+def _preview(scan: Scan, plan: Plan, *, quiet: bool) -> dict[str, Any]:
+    if not quiet:
+        title = f"{scan.name}: {len(scan.echo_times)} echoes, {scan.field_strength:.4g} T, recipe {plan.recipe.name}"
+        rows = [(str(i), s.method.stage, s.method.name, _settings(s.settings)) for i, s in enumerate(plan.steps, 1)]
+        console.print_table(("", "stage", "method", "settings"), rows, title)
+        for name, reason in plan.skipped:
+            console.out.print(f"skipped: {name} ({reason})", markup=False)
+    return {
+        "scan": scan.name,
+        "recipe": plan.recipe.name,
+        "steps": [{"method": s.method.name, "settings": s.settings} for s in plan.steps],
+        "skipped": [{"method": name, "reason": reason} for name, reason in plan.skipped],
+    }
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}={v}" for k, v in settings.items())
+
+
+def _reconstruct(
+    scan: Scan, plan: Plan, given: Mapping[str, AnyArray], outputs: Outputs, cache: Cache | None, *, quiet: bool
+) -> dict[str, Any]:
+    keys = plan_keys(plan, scan, given)
+    report = outputs.report_path(scan)
+    if outputs.holds(scan, keys):
+        console.say(f"{scan.name}: done already with these settings → {report}")
+        return (outputs.record(scan) or {})["Quality"]  # type: ignore[no-any-return]
+    outputs.prepare()
+    with console.StepProgress(scan.name, quiet=quiet) as progress:
+        result = run(plan, scan, given=given, cache=cache, progress=progress)
+    for warning in result.warnings[len(scan.notes) :]:
+        console.say(f"{scan.name}: warning: {warning}")
+    outputs.write(result)
+    write_report(result, report, overwrite=True)
+    summary = report_json(result)
+    outputs.finish(result, keys, summary)
+    console.say(f"{scan.name}: {summary['headline']} → {report}")
+    return summary

@@ -1,0 +1,109 @@
+"""The high-pass that the SHARP family shares: field minus its mean over the largest ball that lies in the mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qsmkit.arrays import BoolArray, FloatArray
+from qsmkit.compiled import parallel, prange
+from qsmkit.errors import MaskError
+from qsmkit.grid import Grid
+from qsmkit.physics.box import Box
+from qsmkit.physics.fft import irfftn, rfftn
+from qsmkit.physics.smv import clearance, smv_kernel
+
+
+@dataclass(frozen=True)
+class HighPass:
+    """A = Σ_n M_n (δ − ρ_n), where shell M_n holds the voxels around which the n-th ball is the largest that fits.
+
+    All arrays live on the box around the mask. Balls never reach over its edge, so that it needs no padding.
+
+    Attributes
+    ----------
+    box : Box
+        Box around the mask.
+    level : array of int8
+        Index of the shell that a voxel belongs to; −1 where no ball fits.
+    radii : tuple of float
+        Radii of the shells that are not empty, descending, in mm.
+    kernels : tuple of array
+        1 − F ρ_n of those shells, on the half spectrum.
+    valid : (X, Y, Z) bool array
+        Voxels of the full volume around which some ball fits.
+    """
+
+    box: Box
+    level: npt.NDArray[np.int8]
+    radii: tuple[float, ...]
+    kernels: tuple[FloatArray, ...]
+    valid: BoolArray
+
+    @classmethod
+    def of(cls, mask: BoolArray, grid: Grid, radii: Sequence[float], dtype: npt.DTypeLike) -> HighPass:
+        """Return the high-pass for a mask and the radii to choose from, in mm.
+
+        Raises
+        ------
+        MaskError
+            Not even the smallest ball fits into the mask.
+        ParameterError
+            A ball is too small to hold the voxels around its centre.
+        """
+        box = Box.around(mask, grid, 0)
+        room = clearance(box.crop(mask), grid.voxel_size, max(radii))
+        fitting = [r for r in sorted(radii, reverse=True) if r <= room.max()]
+        if not fitting:
+            raise MaskError(
+                f"no ball of radius {min(radii):g} mm fits into the mask; use a smaller radius or a larger mask"
+            )
+        level = np.full(box.shape, -1, np.int8)
+        inner = level[: room.shape[0], : room.shape[1], : room.shape[2]]
+        for n, radius in reversed(list(enumerate(fitting))):
+            inner[room >= radius] = n
+        valid = np.zeros(mask.shape, bool)
+        valid[box.inner] = inner >= 0
+        kernels = tuple(1 - smv_kernel(r, grid.voxel_size, box.shape, dtype=dtype) for r in fitting)
+        return cls(box, level, tuple(fitting), kernels, valid)
+
+    def __call__(self, field: FloatArray) -> FloatArray:
+        """Return A b of a field on the box."""
+        high = np.zeros_like(field)
+        for n, (_, part) in enumerate(self._parts(field)):
+            np.copyto(high, part, where=self.level == n)
+        return high
+
+    def normal(self, field: FloatArray, weight: FloatArray) -> FloatArray:
+        """Return Aᵀ W A b of a field on the box, with `weight` the diagonal of W."""
+        total = np.zeros(self.kernels[0].shape, np.result_type(field.dtype, np.complex64))
+        for n, (kernel, part) in enumerate(self._parts(field)):
+            _weigh(part, self.level, n, weight)
+            _add_product(total, kernel, rfftn(part))
+        return irfftn(total, self.box.shape)
+
+    def _parts(self, field: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        spectrum = rfftn(field)
+        for kernel in self.kernels:
+            yield kernel, irfftn(spectrum * kernel, self.box.shape)
+
+
+@parallel
+def _weigh(part, level, n, weight):  # type: ignore[no-untyped-def]
+    nx, ny, nz = part.shape
+    for i in prange(nx):
+        for j in range(ny):
+            for k in range(nz):
+                part[i, j, k] = part[i, j, k] * weight[i, j, k] if level[i, j, k] == n else 0
+
+
+@parallel
+def _add_product(total, kernel, spectrum):  # type: ignore[no-untyped-def]
+    nx, ny, nz = total.shape
+    for i in prange(nx):
+        for j in range(ny):
+            for k in range(nz):
+                total[i, j, k] += kernel[i, j, k] * spectrum[i, j, k]

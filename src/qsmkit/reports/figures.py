@@ -1,0 +1,283 @@
+"""The report's pictures, as PNG files in memory."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from qsmkit.arrays import AnyArray, BoolArray, FloatArray
+from qsmkit.artifacts import ARTIFACTS
+from qsmkit.pipeline.run import Result
+from qsmkit.reports.display import Plane, View
+
+WIDTH, LARGEST_TILE, DPI = 10.0, 3.2, 130
+"""Width of a picture and largest width of one slice in inches, and dots per inch."""
+
+_BAR = 0.85
+"""Room for the grey scale, in inches."""
+
+_GAP = 3.0
+"""Room between slices, in mm."""
+
+_LINE_COLOURS = ("#f0a830", "#39c5cf")
+_PLATE = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 0.8}
+
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture and its words.
+
+    Attributes
+    ----------
+    name : str
+        The artifact that it shows, or "histogram".
+    title, caption : str
+        Heading, and what grey values and lines mean.
+    png : bytes
+        The file.
+    """
+
+    name: str
+    title: str
+    caption: str
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One slice, ready to be drawn.
+
+    Attributes
+    ----------
+    image : (rows, columns) array
+        Values from top to bottom and left to right; NaN is left black.
+    outlines : tuple of (rows, columns) bool arrays
+        Masks to outline, each in the next colour.
+    size : tuple of float
+        Width and height in mm.
+    letters : tuple of str
+        Letters at the left, right, top and bottom.
+    place, label : str
+        Words in the lower and in the upper left corner.
+    """
+
+    image: FloatArray
+    outlines: tuple[BoolArray, ...]
+    size: tuple[float, float]
+    letters: tuple[str, str, str, str]
+    place: str
+    label: str
+
+
+def pictures(result: Result) -> list[Picture]:
+    """Return pictures of what a reconstruction holds: scan, fields, susceptibility, relaxation."""
+    have, brain = result.artifacts, result.brain_mask
+    mask = have.get("mask", brain)
+    view = View.of(result.scan.grid, brain)
+    echoes = [f"TE {1000 * t:.3g} ms" for t in result.scan.echo_times]
+
+    def rows(name: str, shown: Sequence[int], outlines: Sequence[BoolArray] = ()) -> list[list[Tile]]:
+        return [tiles(view, have[name][..., e], label=echoes[e], outlines=outlines) for e in shown]
+
+    made = []
+    if "magnitude" in have:
+        ends = sorted({0, len(echoes) - 1})
+        made.append(_picture(
+            "magnitude", rows("magnitude", ends, (brain, mask)), have["magnitude"][brain],
+            "Orange: brain mask. Blue: voxels that have a susceptibility.",
+        ))  # fmt: skip
+    if "phase" in have:
+        shown = np.linspace(0, len(echoes) - 1, min(len(echoes), 4)).round().astype(int).tolist()
+        made.append(_picture(
+            "phase", rows("phase", shown), have["phase"][brain], "As measured.", smooth=False,
+        ))  # fmt: skip
+    for name, inside in (("total_field", brain), ("field_sd", brain), ("local_field", mask)):
+        if name in have:
+            made.append(_picture(name, [tiles(view, have[name], inside=inside)], have[name][inside]))
+    if "chi" in have:
+        axial = tiles(view, have["chi"], (("axial", 12),), inside=mask)
+        others = tiles(view, have["chi"], (("coronal", 3), ("sagittal", 3)), inside=mask)
+        arranged = [row for row in (axial[:6], axial[6:], others) if row]
+        made.append(_picture("chi", arranged, have["chi"][mask], "Bright is paramagnetic."))
+        made.append(histogram(have["chi"][mask]))
+    if "r2star" in have:
+        made.append(_picture("r2star", [tiles(view, have["r2star"], inside=mask)], have["r2star"][mask]))
+    return made
+
+
+def tiles(
+    view: View,
+    volume: FloatArray,
+    planes: Sequence[tuple[Plane, int]] = (("axial", 6),),
+    *,
+    label: str = "",
+    inside: BoolArray | None = None,
+    outlines: Sequence[BoolArray] = (),
+) -> list[Tile]:
+    """Cut a volume into slices that span the mask of the view.
+
+    Parameters
+    ----------
+    view : View
+        How to turn and cut.
+    volume : (X, Y, Z) array
+        What to show.
+    planes : sequence of (plane, int)
+        Planes and how many slices of each.
+    label : str
+        Words for the first slice.
+    inside : (X, Y, Z) bool array, optional
+        Voxels to show; all others are left black.
+    outlines : sequence of (X, Y, Z) bool arrays
+        Masks to outline.
+    """
+    turned = view.turn(volume)
+    if inside is not None:
+        turned = np.where(view.turn(inside), turned, np.nan)
+    masks = [view.turn(m) for m in outlines]
+    made: list[Tile] = []
+    for plane, count in planes:
+        for position in view.positions(plane, count):
+            made.append(Tile(
+                view.image(turned, plane, position),
+                tuple(view.image(m, plane, position) for m in masks),
+                view.extent(plane),
+                view.letters(plane),
+                view.place(plane, position),
+                "" if made else label,
+            ))  # fmt: skip
+    return made
+
+
+def mosaic(
+    rows: Sequence[Sequence[Tile]], window: tuple[float, float], unit: str, *, smooth: bool = True
+) -> bytes:
+    """Draw rows of slices in grey, with a scale of the grey values, and return the PNG file.
+
+    Parameters
+    ----------
+    rows : sequence of sequences of Tile
+        What to draw, all in one scale of millimetres.
+    window : tuple of float
+        Values shown as black and as white.
+    unit : str
+        Unit of the values.
+    smooth : bool
+        Whether to interpolate between voxels; wrapped phase must not be.
+    """
+    heights = [max(t.size[1] for t in row) for row in rows]
+    width = max(sum(t.size[0] + _GAP for t in row) for row in rows)
+    height = sum(heights) + _GAP * len(rows)
+    inches = min((WIDTH - _BAR) / width, LARGEST_TILE / max(t.size[0] for row in rows for t in row))
+    figure = _figure(width * inches + _BAR, max(height * inches, 1.2), "black")
+    axes = figure.add_axes((0, 0, width * inches / (width * inches + _BAR), 1))
+    axes.set_axis_off()
+    shade = Normalize(*window)
+    top = _GAP / 2
+    for row, tall in zip(rows, heights, strict=True):
+        left = _GAP / 2
+        for tile in row:
+            _draw(axes, tile, left, top + (tall - tile.size[1]) / 2, shade, smooth)
+            left += tile.size[0] + _GAP
+        top += tall + _GAP
+    axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
+    _grey_scale(figure, shade, unit)
+    return _png(figure)
+
+
+def histogram(values: FloatArray) -> Picture:
+    """Return the histogram of χ, in ppm, with its median and its 1st and 99th percentile."""
+    unit = ARTIFACTS["chi"].unit
+    low, middle, high = (float(v) for v in np.percentile(values, (1, 50, 99)))
+    reach = max(2 * ARTIFACTS["chi"].window[1], 1.5 * max(-low, high))
+    figure = _figure(WIDTH, 2.8, "white")
+    axes = figure.add_axes((0.07, 0.19, 0.91, 0.76))
+    count, edges = np.histogram(values, 240, (-reach, reach))
+    axes.fill_between(edges[:-1], count, step="post", color="#4a6a82", linewidth=0)
+    axes.axvline(0, color="#1d2a33", linewidth=0.8)
+    for value, style in ((low, ":"), (middle, "--"), (high, ":")):
+        axes.axvline(value, color="#b5541c", linewidth=1.2, linestyle=style)
+    axes.set(xlim=(-reach, reach), ylim=(0, None), xlabel=f"χ ({unit})", ylabel="voxels")
+    axes.spines[["top", "right"]].set_visible(False)
+    caption = (
+        f"All {values.size} voxels that have a susceptibility. Dashed: median, {middle:.4f} {unit}. "
+        f"Dotted: 1st and 99th percentile, {low:.3f} and {high:.3f} {unit}."
+    )
+    return Picture("histogram", "Histogram of the susceptibility", caption, _png(figure))
+
+
+def display_window(name: str, values: AnyArray) -> tuple[float, float]:
+    """Return an artifact's display window.
+
+    Where the table of artifacts has none it spans the 1st to 99th percentile of the values, or starts at zero
+    if none of them is negative.
+    """
+    if ARTIFACTS[name].window != (0, 0):
+        return ARTIFACTS[name].window
+    low, high = (float(v) for v in np.percentile(values, (1, 99)))
+    low = min(low, 0.0) if values.min() < 0 else 0.0
+    return low, high if high > low else low + 1
+
+
+def _picture(
+    name: str, rows: Sequence[Sequence[Tile]], values: AnyArray, words: str = "", *, smooth: bool = True
+) -> Picture:
+    kind = ARTIFACTS[name]
+    low, high = window = display_window(name, values)
+    unit = "" if kind.unit == "1" else f" {kind.unit}"
+    caption = f"Black to white: {low:.3g} to {high:.3g}{unit}. {words}".rstrip()
+    title = kind.meaning[0].upper() + kind.meaning[1:].removesuffix(", echo last")
+    return Picture(name, title, caption, mosaic(rows, window, unit.strip(), smooth=smooth))
+
+
+def _figure(width: float, height: float, colour: str) -> Figure:
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=colour)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", facecolor=figure.get_facecolor(), metadata={"Software": None})
+    return file.getvalue()
+
+
+def _draw(axes: Axes, tile: Tile, left: float, top: float, shade: Normalize, smooth: bool) -> None:
+    width, height = tile.size
+    axes.imshow(
+        np.ma.masked_invalid(tile.image), cmap="gray", norm=shade, aspect="auto",
+        interpolation="bilinear" if smooth else "nearest", extent=(left, left + width, top + height, top),
+    )  # fmt: skip
+    down, across = tile.image.shape
+    x = left + (np.arange(-1, across + 1) + 0.5) * width / across
+    y = top + (np.arange(-1, down + 1) + 0.5) * height / down
+    for mask, colour in zip(tile.outlines, _LINE_COLOURS, strict=False):
+        if mask.any():
+            axes.contour(x, y, np.pad(mask, 1).astype(float), [0.5], colors=colour, linewidths=0.8)
+    middle, centre, edge = left + width / 2, top + height / 2, 1.0
+    places = (
+        (left + edge, centre, "left", "center"), (left + width - edge, centre, "right", "center"),
+        (middle, top + edge, "center", "top"), (middle, top + height - edge, "center", "bottom"),
+        (left + edge, top + edge, "left", "top"), (left + edge, top + height - edge, "left", "bottom"),
+    )  # fmt: skip
+    words = (*tile.letters, tile.label, tile.place)
+    for text, (x_at, y_at, horizontal, vertical) in zip(words, places, strict=True):
+        axes.text(x_at, y_at, text, ha=horizontal, va=vertical, color="white", fontsize=7,
+                  bbox=_PLATE)  # fmt: skip
+
+
+def _grey_scale(figure: Figure, shade: Normalize, unit: str) -> None:
+    width, height = figure.get_size_inches()
+    tall = min(0.72, 2.6 / height)
+    axes = figure.add_axes(((width - _BAR + 0.14) / width, (1 - tall) / 2, 0.13 / width, tall))
+    bar = figure.colorbar(ScalarMappable(shade, "gray"), cax=axes)
+    bar.outline.set_edgecolor("#8a949b")
+    bar.ax.tick_params(colors="white", labelsize=7.5, length=2)
+    bar.ax.set_title(unit, color="white", fontsize=8, pad=5, loc="left")
