@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from qsmkit.errors import GeometryError, MaskError, ParameterError
+from qsmkit.errors import DataWarning, GeometryError, MaskError, ParameterError
 from qsmkit.grid import Grid
 from qsmkit.recon.mask.bet import bet
 from qsmkit.recon.mask.surface import icosphere, inside, intersects_itself
@@ -25,7 +25,7 @@ def dice(a, b):
 
 
 def head(grid, rng, centre=(0.0, 0.0, 0.0)):
-    """Magnitude of a brain with fluid, dark skull and scalp; the second echo has no contrast. And the brain."""
+    """Magnitude of brain, fluid, dark skull and scalp, the second echo without contrast; and the brain."""
     brain = ellipsoid(grid, (60, 75, 62), centre)
     signal = 1.0 * brain
     signal[ellipsoid(grid, (56, 71, 58), centre)] = 0.8
@@ -131,6 +131,16 @@ def test_bet_keeps_its_shape_where_the_volume_ends(rng):
     crop = np.s_[:, :, 15:45]
     mask = bet(np.ascontiguousarray(magnitude[crop]), whole.cropped((0, 0, 15), (60, 70, 30)))
     assert dice(mask, brain[crop]) > 0.95
+
+
+def test_bet_takes_all_of_a_crop_within_the_brain(rng):
+    whole = GRIDS[0]
+    magnitude, brain = head(whole, rng)
+    crop = np.s_[20:40, 25:45, 20:40]
+    assert brain[crop].all()
+    with pytest.warns(DataWarning, match="no air or bone is in view"):
+        mask = bet(np.ascontiguousarray(magnitude[crop]), whole.cropped((20, 25, 20), (20, 20, 20)))
+    assert mask.all()
 
 
 def test_unfit_input_is_refused(rng):

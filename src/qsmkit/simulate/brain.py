@@ -74,7 +74,8 @@ def envelope(position: FloatArray) -> Envelope:
 
     cerebellum = union(CEREBELLUM.distance(right), VERMIS.distance(right), 6)
     cerebellum = np.maximum(cerebellum, 0.9 * (z - tentorium + 0.8))
-    stem = union(union(MIDBRAIN.distance(position), PONS.distance(position), 6), MEDULLA.distance(position), 4)
+    stem = union(MIDBRAIN.distance(position), PONS.distance(position), 6)
+    stem = union(stem, MEDULLA.distance(position), 4)
     stem = union(stem, PEDUNCLE.distance(right), 4)
     hull = union(union(cerebrum, cerebellum, 12), stem, 8)
     for cistern in CISTERNS:
@@ -156,7 +157,7 @@ def _sylvian_fissure(position: FloatArray) -> FloatArray:
 
 
 def _folded_cerebellum(space: Space, outside: FloatArray, position: FloatArray) -> FloatArray:
-    """Return the depth below the folia, mm: seen from the side, fissures fan out from the fourth ventricle."""
+    """Return the depth below the folia, mm: fissures fan out from the fourth ventricle."""
     x, y, z = position
     away = np.hypot(y + 30, z + 34)
     fan = (np.arctan2(z + 34, -(y + 30)) + 0.006 * np.abs(x)) * 21 / FOLIUM

@@ -11,7 +11,7 @@ from qsmkit.physics.fft import convolve, fast_shape
 from qsmkit.simulate.space import Space
 
 NECK = 50.0
-"""How far the lowest slice is continued below the image, mm: a cut through the neck would disturb the field."""
+"""How far the lowest slice is continued below the image, mm: a cut neck would disturb the field."""
 
 SHIM_SCALE = 80.0
 """Length, mm, that makes the shim's polynomials well conditioned."""

@@ -1,5 +1,6 @@
 """A scan of a digital head, with its truth."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsmkit.arrays import AnyArray
-from qsmkit.errors import ParameterError
+from qsmkit.errors import MetadataError, ParameterError
 from qsmkit.grid import Grid
 from qsmkit.physics.signal import spoiled_steady_state
 from qsmkit.simulate.anatomy import Anatomy, draw_head
@@ -146,8 +147,13 @@ def head(
     protocol = Protocol(field_strength, tuple(echo_times), snr, bipolar)
     measured = acquire(amplitude, r2star, total, space, grid.shape, protocol, scanner)
     scan = Scan(
-        decode_phase(encode_phase(measured.phase)), measured.magnitude, np.array(echo_times), field_strength, grid,
-        name="sub-01", metadata=_sidecar(field_strength),
+        decode_phase(encode_phase(measured.phase)),
+        measured.magnitude,
+        np.array(echo_times),
+        field_strength,
+        grid,
+        name="sub-01",
+        metadata=_sidecar(field_strength),
     )
     maps = {"chi": chi * anatomy.brain, "local_field": local, "total_field": total, "r2star": r2star}
     truth = _truth(anatomy, maps, grid)
@@ -158,7 +164,7 @@ def head(
 
 def _truth(anatomy: Anatomy, samples: Mapping[str, AnyArray], grid: Grid) -> dict[str, AnyArray]:
     mask = average(anatomy.brain, grid.shape) > INSIDE
-    truth: dict[str, AnyArray] = {name: average(volume, grid.shape) * mask for name, volume in samples.items()}
+    truth: dict[str, AnyArray] = {name: average(v, grid.shape) * mask for name, v in samples.items()}
     truth["local_field"] -= truth["local_field"][mask].mean(dtype=np.float64).astype(np.float32) * mask
     truth["mask"] = mask
     return truth
@@ -186,7 +192,10 @@ def _check(
             raise ParameterError(f"{name} = {value} is out of range; it must be greater than 0")
     if not 1 <= oversampling <= 4:
         raise ParameterError(f"oversampling = {oversampling} is out of range; it must be between 1 and 4")
-    if max(echo_times, default=0) >= REPETITION_TIME:
+    times = (0.0, *echo_times)
+    if len(times) == 1 or any(later <= earlier for earlier, later in itertools.pairwise(times)):
+        raise MetadataError(f"echo times {list(echo_times)} s are not positive and ascending; give them in s")
+    if times[-1] >= REPETITION_TIME:
         raise ParameterError(
-            f"echo times {list(echo_times)} s exceed the repetition time, {REPETITION_TIME} s; give them in seconds"
+            f"echo times {list(echo_times)} s exceed the repetition time {REPETITION_TIME} s; give them in s"
         )

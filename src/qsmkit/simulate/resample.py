@@ -69,7 +69,7 @@ def nearest(volume: AnyArray, shape: Sequence[int]) -> AnyArray:
 
 
 def _boxes(total: int, n: int) -> npt.NDArray[np.float32]:
-    """Return the share of each sample in each voxel's box, cut off at the ends: (n, total), rows summing to 1."""
+    """Return the share of each sample in each voxel's box, cut off at the ends: (n, total), rows sum to 1."""
     ratio = total / n
     centre, sample = np.arange(n)[:, None] * ratio, np.arange(total)[None, :]
     overlap = np.minimum(centre + ratio / 2, sample + 0.5) - np.maximum(centre - ratio / 2, sample - 0.5)

@@ -1,10 +1,10 @@
 """Tissues of the digital head: their labels and what the magnet sees of them.
 
 Labels follow the numbering that public QSM phantoms use, so that scores by region are comparable.
-Susceptibilities are those of the reconstruction challenge's head (Marques 2021) relative to water, with a
-dentate nucleus in the middle of the range in vivo. Relaxation and proton density are typical adult values at
-3 T, rounded: R2* = R2 + R2' B0 / (3 T), because R2' grows with the field and R2 hardly does. These, bone,
-air, fat and calcification are modelling choices, not measurements.
+Susceptibilities are those of the reconstruction challenge's head (Marques 2021, `Marques2021`) relative to
+water, with a dentate nucleus in the middle of the range in vivo. Relaxation and proton density are typical
+adult values at 3 T, rounded: R2* = R2 + R2' B0 / (3 T), because R2' grows with the field and R2 hardly does.
+These, bone, air, fat and calcification are modelling choices, not measurements.
 """
 
 from collections.abc import Mapping

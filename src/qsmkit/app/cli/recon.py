@@ -23,7 +23,7 @@ from qsmkit.pipeline.config import load_recipe
 from qsmkit.pipeline.outputs import CACHE, Outputs
 from qsmkit.pipeline.plan import Plan, make_plan
 from qsmkit.pipeline.run import plan_keys, run
-from qsmkit.reports.html import report_json, write_report
+from qsmkit.reports.html import write_report
 from qsmkit.volume import Scan
 
 _Job: TypeAlias = Callable[[], Scan]
@@ -224,8 +224,7 @@ def _reconstruct(
     for warning in result.warnings[len(scan.notes) :]:
         console.say(f"{scan.name}: warning: {warning}")
     outputs.write(result)
-    write_report(result, report, overwrite=True)
-    summary = report_json(result)
+    summary = write_report(result, report, source=outputs.source, overwrite=True)
     outputs.finish(result, keys, summary)
     console.say(f"{scan.name}: {summary['headline']} → {report}")
     return summary

@@ -11,15 +11,15 @@ from cyclopts import App, Parameter
 import qsmkit.method
 import qsmkit.recon  # noqa: F401  (registers the methods)
 from qsmkit.app import console
-from qsmkit.arrays import AnyArray
+from qsmkit.arrays import AnyArray, as_float
 from qsmkit.artifacts import ARTIFACTS
 from qsmkit.errors import GeometryError, InputError, OutputError, ShapeError
 from qsmkit.grid import Grid
-from qsmkit.io.bids_name import stem
 from qsmkit.io.echo_times import to_seconds
+from qsmkit.io.image_kind import require_phase
 from qsmkit.io.nifti import load_volume, save_volume
 from qsmkit.io.phase_scale import to_radians
-from qsmkit.io.sidecar import write_sidecar
+from qsmkit.io.sidecar import read_inherited, write_sidecar
 from qsmkit.method import METHODS, STAGES, Method, Stage
 
 COMMANDS: dict[Stage, str] = {"inversion": "invert", "relaxometry": "relax"}
@@ -99,8 +99,7 @@ def _run(entry: Method, given: dict[str, Any]) -> None:
         elif kind != "grid" and given[name] is not None:
             paths = given[name] if kind == "series" else [given[name]]
             array, grid = _read(paths, grid, series=kind == "series")
-            inputs[name] = to_radians(array, metadata={}, phase_max=given["phase_max"], name=str(paths[0]))[0] \
-                if name == "phase" else array
+            inputs[name] = _radians(array, paths, given["phase_max"]) if name == "phase" else array
     if grid is None:
         raise InputError(f"{entry.name} was given no volume; give at least one file")
     if "grid" in entry.needs:
@@ -112,8 +111,15 @@ def _run(entry: Method, given: dict[str, Any]) -> None:
         save_volume(target, product, grid, overwrite=given["overwrite"])
         sidecar = {"Units": ARTIFACTS[name].unit, "Description": ARTIFACTS[name].meaning, "Method": entry.name,
                    "Revision": entry.rev, "Settings": settings}  # fmt: skip
-        write_sidecar(target.with_name(f"{stem(target.name)}.json"), sidecar, overwrite=given["overwrite"])
+        write_sidecar(target, sidecar, overwrite=given["overwrite"])
         console.say(f"{name} → {target}")
+
+
+def _radians(array: AnyArray, paths: list[Path], phase_max: float | None) -> AnyArray:
+    sidecars = [read_inherited(path) for path in paths]
+    for path, sidecar in zip(paths, sidecars, strict=True):
+        require_phase(path, sidecar)
+    return to_radians(as_float(array), metadata=sidecars[0], phase_max=phase_max, name=str(paths[0]))[0]
 
 
 def _targets(entry: Method, out: Path, overwrite: bool) -> list[Path]:

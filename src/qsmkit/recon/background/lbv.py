@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
 from annotated_types import Ge, Gt, Lt
 
 from qsmkit.arrays import BoolArray, FloatArray
@@ -30,11 +31,12 @@ def lbv(
 ) -> LocalField:
     """Continue the field on the mask's edge harmonically into the mask, and subtract that.
 
-    ∇²b_L = ∇²b in the mask, b_L = 0 on its outermost layer of voxels (Zhou 2014), with the 7-point Laplacian; solved by
-    conjugate gradients, preconditioned by multigrid.
+    ∇²b_L = ∇²b in the mask, b_L = 0 on its outermost layer of voxels (Zhou 2014), with the 7-point Laplacian;
+    solved by conjugate gradients, preconditioned by multigrid.
 
-    It assumes that the local field vanishes on the edge. Where it does not (a vein or cerebrospinal fluid at the
-    surface, an edge through the brain, noise) the harmonic continuation of what is there goes missing inside.
+    It assumes that the local field vanishes on the edge. Where it does not (a vein or cerebrospinal fluid at
+    the surface, an edge through the brain, noise) the harmonic continuation of what is there goes missing
+    inside.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ def lbv(
         edge = _interior(edge)
     inside = _interior(edge)
     if not inside.any():
-        raise MaskError(f"lbv: nothing is left inside the mask's edge after peeling {peel} layers; peel fewer")
+        raise MaskError(f"lbv: nothing is left inside the edge after peeling {peel} layers; peel fewer")
 
     field = np.pad(box.crop(total_field), 1) * edge
     field[edge] -= field[edge].mean()
@@ -92,10 +94,10 @@ def lbv(
     return LocalField(box.restore(solution.accept("lbv")[1:-1, 1:-1, 1:-1], valid), valid)
 
 
-# Multigrid: −∇² with zero Dirichlet values outside `inside`. A coarser grid keeps every second point along the axes with
-# the finest spacing, so that voxels which are not cubes become so; it is inside where the fine point is. Restriction is
-# the adjoint of linear interpolation, and smoothing runs red–black before and black–red after, so that a cycle is a
-# symmetric positive definite operator, as conjugate gradients need.
+# Multigrid: −∇² with zero Dirichlet values outside `inside`. A coarser grid keeps every second point along
+# the axes with the finest spacing, so that voxels which are not cubes become so; it is inside where the fine
+# point is. Restriction is the adjoint of linear interpolation, and smoothing runs red–black before and
+# black–red after, so that a cycle is a symmetric positive definite operator, as conjugate gradients need.
 
 
 @dataclass(frozen=True)
@@ -107,19 +109,20 @@ class _Level:
     steps: tuple[int, int, int]
 
 
-def _levels(inside: BoolArray, voxel_size: tuple[float, float, float], dtype: np.dtype[np.floating]) -> list[_Level]:
+def _levels(
+    inside: BoolArray, voxel_size: tuple[float, float, float], dtype: npt.DTypeLike
+) -> list[_Level]:
     h = np.array(voxel_size) / min(voxel_size)
     levels: list[_Level] = []
     while True:
-        steps = np.where((h < 1.5 * h.min()) & (np.array(inside.shape) > 4), 2, 1)
-        levels.append(_Level(inside, (1 / h**2).astype(dtype), tuple(int(s) for s in steps)))
-        i, j, k = steps
+        i, j, k = (2 if s < 1.5 * min(h) and n > 4 else 1 for s, n in zip(h, inside.shape, strict=True))
+        levels.append(_Level(inside, (1 / h**2).astype(dtype), (i, j, k)))
         # An odd number of points keeps the last layer, which is never inside, on the coarse grid.
-        padded = np.pad(inside, [(0, (1 - n) % s) for n, s in zip(inside.shape, steps, strict=True)])
+        padded = np.pad(inside, [(0, (1 - n) % s) for n, s in zip(inside.shape, (i, j, k), strict=True)])
         coarse = np.ascontiguousarray(padded[::i, ::j, ::k])
-        if steps.max() == 1 or not coarse.any():
+        if max(i, j, k) == 1 or not coarse.any():
             return levels
-        inside, h = coarse, h * steps
+        inside, h = coarse, h * (i, j, k)
 
 
 def _v_cycle(levels: list[_Level], r: FloatArray) -> FloatArray:

@@ -10,9 +10,8 @@ from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.errors import ParameterError
 from qsmkit.grid import Grid
 from qsmkit.method import method
-from qsmkit.optim.solvers import cg
 from qsmkit.recon.background.result import LocalField
-from qsmkit.recon.background.sharp import HighPass
+from qsmkit.recon.background.sharp import HighPass, deconvolve
 from qsmkit.recon.background.weight import inverse_variance
 
 
@@ -30,8 +29,9 @@ def resharp(
 ) -> LocalField:
     """Find the smallest local field whose deviation from its spherical mean is that of the total field.
 
-    minimise ‖M (δ − ρ) ⋆ (b − b_L)‖² + λ ‖b_L‖², by conjugate gradients, where M holds the voxels around which the
-    ball ρ lies in the mask (Sun & Wilman 2014). With `field_sd` the first norm is weighted by the inverse variance.
+    minimise ‖M (δ − ρ) ⋆ (b − b_L)‖² + λ ‖b_L‖², by conjugate gradients, where M holds the voxels around
+    which the ball ρ lies in the mask (Sun & Wilman 2014). With `field_sd` the first norm is weighted by the
+    inverse variance.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ def resharp(
     radius : float
         Radius of the ball in mm, by which the mask is eroded.
     regularisation : float
-        λ, dimensionless. More suppresses background that leaks in, and slow variations of the local field with it.
+        λ, dimensionless. More suppresses background that leaks in, and slow variations of the local field
+        with it.
     tolerance : float
         Relative residual of the normal equations at which iterations stop.
     max_iterations : int
@@ -66,7 +67,15 @@ def resharp(
     """
     high_pass = HighPass.of(mask, grid, [radius], total_field.dtype)
     weight = high_pass.box.pad(inverse_variance(field_sd, mask))
-    return _solve("resharp", high_pass, total_field * mask, weight, regularisation, tolerance, max_iterations)
+    solution = deconvolve(
+        high_pass,
+        total_field * mask,
+        weight,
+        regularisation,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+    )
+    return LocalField(high_pass.box.restore(solution.accept("resharp"), high_pass.valid), high_pass.valid)
 
 
 @method("background", cite="Kan2016", rev=1)
@@ -79,16 +88,16 @@ def revsharp(
     max_radius: Annotated[float, Gt(0)] = 12.0,
     min_radius: Annotated[float | None, Gt(0)] = None,
     regularisation: Annotated[float, Gt(0)] = 3e-3,
-    tolerance: Annotated[float, Gt(0), Lt(1)] = 1e-3,
+    tolerance: Annotated[float, Gt(0), Lt(1)] = 3e-3,
     max_iterations: Annotated[int, Ge(1)] = 100,
 ) -> LocalField:
     """Solve regularised SHARP with, around every voxel, the largest ball that fits into the mask.
 
-    minimise Σ_r (r / r_max)² ‖M_r (δ − ρ_r) ⋆ (b − b_L)‖² + λ ‖b_L‖², where shell M_r holds the voxels around which r is
-    the largest of the radii whose ball lies in the mask (REV-SHARP, Kan 2016). It keeps the mask nearly whole, as
-    V-SHARP does, without V-SHARP's inconsistent deconvolution. Beyond the paper: the radii halve from one to the next,
-    smaller balls count less, as the edge of the mask is where voxels hold more than the model says, and with `field_sd`
-    all norms are weighted by the inverse variance.
+    minimise Σ_r (r / r_max)² ‖M_r (δ − ρ_r) ⋆ (b − b_L)‖² + λ ‖b_L‖², where shell M_r holds the voxels around
+    which r is the largest of the radii whose ball lies in the mask (REV-SHARP, Kan 2016). It keeps the mask
+    nearly whole, as V-SHARP does, without V-SHARP's inconsistent deconvolution. Beyond the paper: the radii
+    halve from one to the next, smaller balls count less, as the edge of the mask is where voxels hold more
+    than the model says, and with `field_sd` all norms are weighted by the inverse variance.
 
     Parameters
     ----------
@@ -103,10 +112,11 @@ def revsharp(
     max_radius : float
         Largest radius in mm.
     min_radius : float
-        Smallest radius in mm, by which the mask is eroded; the longest edge of a voxel if not given. It must be longer
-        than half of that.
+        Smallest radius in mm, by which the mask is eroded; the longest edge of a voxel if not given. It must
+        be longer than half of that.
     regularisation : float
-        λ, dimensionless. More suppresses background that leaks in, and slow variations of the local field with it.
+        λ, dimensionless. More suppresses background that leaks in, and slow variations of the local field
+        with it.
     tolerance : float
         Relative residual of the normal equations at which iterations stop.
     max_iterations : int
@@ -126,34 +136,17 @@ def revsharp(
     """
     smallest = max(grid.voxel_size) if min_radius is None else min_radius
     if max_radius < smallest:
-        raise ParameterError(f"revsharp: max_radius = {max_radius:g} mm is below the smallest, {smallest:g} mm")
+        raise ParameterError(f"revsharp: max_radius = {max_radius:g} mm is below the least, {smallest:g} mm")
     radii = np.geomspace(max_radius, smallest, math.ceil(math.log2(max_radius / smallest)) + 1)
     high_pass = HighPass.of(mask, grid, radii.tolist(), total_field.dtype)
     trust = np.array([*high_pass.radii, 0], np.float32) / high_pass.radii[0]
     weight = high_pass.box.pad(inverse_variance(field_sd, mask)) * trust[high_pass.level] ** 2
-    return _solve("revsharp", high_pass, total_field * mask, weight, regularisation, tolerance, max_iterations)
-
-
-def _solve(
-    who: str,
-    high_pass: HighPass,
-    field: FloatArray,
-    weight: FloatArray,
-    regularisation: float,
-    tolerance: float,
-    max_iterations: int,
-) -> LocalField:
-    """Solve (Aᵀ W A + λ) b_L = Aᵀ W A b."""
-
-    def normal(b: FloatArray) -> FloatArray:
-        y = high_pass.normal(b, weight)
-        y += regularisation * b
-        return y
-
-    solution = cg(
-        normal,
-        high_pass.normal(high_pass.box.pad(field), weight),
+    solution = deconvolve(
+        high_pass,
+        total_field * mask,
+        weight,
+        regularisation,
         tolerance=tolerance,
         max_iterations=max_iterations,
     )
-    return LocalField(high_pass.box.restore(solution.accept(who), high_pass.valid), high_pass.valid)
+    return LocalField(high_pass.box.restore(solution.accept("revsharp"), high_pass.valid), high_pass.valid)

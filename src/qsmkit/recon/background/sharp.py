@@ -1,4 +1,4 @@
-"""The high-pass that the SHARP family shares: field minus its mean over the largest ball that lies in the mask."""
+"""The high-pass that the SHARP family shares: field minus its mean over the largest ball that fits."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.compiled import parallel, prange
 from qsmkit.errors import MaskError
 from qsmkit.grid import Grid
+from qsmkit.optim.solution import Solution
+from qsmkit.optim.solvers import cg
 from qsmkit.physics.box import Box
 from qsmkit.physics.fft import irfftn, rfftn
 from qsmkit.physics.smv import clearance, smv_kernel
@@ -19,7 +21,7 @@ from qsmkit.physics.smv import clearance, smv_kernel
 
 @dataclass(frozen=True)
 class HighPass:
-    """A = Σ_n M_n (δ − ρ_n), where shell M_n holds the voxels around which the n-th ball is the largest that fits.
+    """A = Σ_n M_n (δ − ρ_n), where shell M_n holds the voxels for which the n-th ball is the largest that fits.
 
     All arrays live on the box around the mask. Balls never reach over its edge, so that it needs no padding.
 
@@ -59,7 +61,7 @@ class HighPass:
         fitting = [r for r in sorted(radii, reverse=True) if r <= room.max()]
         if not fitting:
             raise MaskError(
-                f"no ball of radius {min(radii):g} mm fits into the mask; use a smaller radius or a larger mask"
+                f"no ball of radius {min(radii):g} mm fits into the mask; use a smaller one or a larger mask"
             )
         level = np.full(box.shape, -1, np.int8)
         inner = level[: room.shape[0], : room.shape[1], : room.shape[2]]
@@ -87,8 +89,50 @@ class HighPass:
 
     def _parts(self, field: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
         spectrum = rfftn(field)
+        product = np.empty_like(spectrum)
         for kernel in self.kernels:
-            yield kernel, irfftn(spectrum * kernel, self.box.shape)
+            yield kernel, irfftn(np.multiply(spectrum, kernel, out=product), self.box.shape)
+
+
+def deconvolve(
+    high_pass: HighPass,
+    field: FloatArray,
+    weight: FloatArray,
+    regularisation: float,
+    *,
+    tolerance: float,
+    max_iterations: int,
+) -> Solution[FloatArray]:
+    """Minimise ‖A (b − b_L)‖²_W + λ ‖b_L‖² by conjugate gradients.
+
+    Parameters
+    ----------
+    high_pass : HighPass
+        A.
+    field : (X, Y, Z) array
+        b, in ppm, zero outside the mask.
+    weight : array
+        Diagonal of W on the box, dimensionless.
+    regularisation : float
+        λ.
+    tolerance : float
+        Relative residual of the normal equations at which iterations stop.
+    max_iterations : int
+        Most iterations to do.
+
+    Returns
+    -------
+    Solution
+        b_L on the box, in ppm.
+    """
+
+    def normal(b: FloatArray) -> FloatArray:
+        y = high_pass.normal(b, weight)
+        y += regularisation * b
+        return y
+
+    source = high_pass.normal(high_pass.box.pad(field), weight)
+    return cg(normal, source, tolerance=tolerance, max_iterations=max_iterations)
 
 
 @parallel

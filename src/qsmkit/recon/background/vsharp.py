@@ -29,12 +29,12 @@ def vsharp(
 ) -> LocalField:
     """Subtract the mean over the largest ball that fits into the mask, and deconvolve.
 
-    b′(x) = (δ − ρ_r(x)) ⋆ b, with r(x) the largest of the radii whose ball around x lies in the mask, and
-    b_L = F⁻¹[F b′ / (1 − F ρ_max)], where frequencies at which |1 − F ρ_max| is below the threshold are dropped
+    b′(x) = (δ − ρ_r(x)) ⋆ b, with r(x) the largest of the radii whose ball around x lies in the mask, and b_L
+    = F⁻¹[F b′ / (1 − F ρ_max)], where frequencies at which |1 − F ρ_max| is below the threshold are dropped
     (Schweser 2011, Li 2011, Wu 2012).
 
-    Deconvolving all voxels with the largest ball is wrong wherever a smaller one was subtracted: slow variations of the
-    local field are damped there. `revsharp` solves the same equations consistently.
+    Deconvolving all voxels with the largest ball is wrong wherever a smaller one was subtracted: slow
+    variations of the local field are damped there. `revsharp` solves the same equations consistently.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def vsharp(
     max_radius : float
         Largest radius in mm, used deep in the mask and for the deconvolution.
     min_radius : float
-        Smallest radius in mm, by which the mask is eroded; the longest edge of a voxel if not given. It must be longer
-        than half of that.
+        Smallest radius in mm, by which the mask is eroded; the longest edge of a voxel if not given. It must
+        be longer than half of that.
     step : float
         Difference between one radius and the next in mm.
     threshold : float
@@ -68,7 +68,7 @@ def vsharp(
     """
     smallest = max(grid.voxel_size) if min_radius is None else min_radius
     if max_radius < smallest:
-        raise ParameterError(f"vsharp: max_radius = {max_radius:g} mm is below the smallest, {smallest:g} mm")
+        raise ParameterError(f"vsharp: max_radius = {max_radius:g} mm is below the least, {smallest:g} mm")
     radii = np.arange(max_radius, smallest * (1 - 1e-9), -step)
     high_pass = HighPass.of(mask, grid, radii.tolist(), total_field.dtype)
     high = high_pass(high_pass.box.pad(total_field * mask))
@@ -79,6 +79,5 @@ def vsharp(
     kept = np.abs(response) >= max(threshold, np.finfo(response.dtype).eps)
     np.divide(1, response, out=inverse, where=kept)
     x, y, z = high_pass.box.crop(mask).shape
-    return LocalField(
-        high_pass.box.restore(convolve(high[:x, :y, :z], inverse, padded.shape), high_pass.valid), high_pass.valid
-    )
+    local_field = convolve(high[:x, :y, :z], inverse, padded.shape)
+    return LocalField(high_pass.box.restore(local_field, high_pass.valid), high_pass.valid)

@@ -34,7 +34,7 @@ def inverse_variance(field_sd: FloatArray | None, mask: BoolArray) -> FloatArray
         sd = field_sd[mask]
         if sd.min() <= 0:
             raise InputError(
-                f"field_sd is {sd.min():g} ppm somewhere in the mask; it must be positive: mask those voxels out"
+                f"field_sd is {sd.min():g} ppm somewhere in the mask; it must be positive; mask those out"
             )
         weight[mask] = np.minimum((np.median(sd) / sd) ** 2, MOST)
     return weight

@@ -65,7 +65,9 @@ def bet(
 
     All of it happens in world millimetres with trilinear interpolation, so that the voxels' shape and
     orientation do not matter; outside the volume the intensity is zero. Self-intersection is tested exactly
-    (an edge that pierces a triangle), and the voxels inside are those that the surface winds around.
+    (an edge that pierces a triangle), and the voxels inside are those that the surface winds around. Where even
+    the dimmest voxels are as bright as tissue, as in a crop within the brain, the mask is the whole volume, and a
+    warning says so.
 
     Parameters
     ----------
@@ -102,6 +104,11 @@ def bet(
         The volume is too thin for a closed surface.
     MaskError
         The magnitude is constant, or the surface vanishes.
+
+    Warns
+    -----
+    DataWarning
+        The surface cuts itself, or there is no air or bone in view.
     """
     if echo > magnitude.shape[-1]:
         raise ParameterError(f"bet: echo = {echo}, but there are {magnitude.shape[-1]}; choose one of them")
@@ -114,14 +121,23 @@ def bet(
     if smoothing:
         volume = homogenised(volume, grid, smoothing, "bet")
     head = _survey(volume, grid)
+    if head.t2 > head.tm / 2:
+        warnings.warn(
+            "bet: no air or bone is in view, so there is nothing to take away; the mask is the whole volume",
+            DataWarning,
+            stacklevel=3,
+        )
+        return np.ones(grid.shape, np.bool_)
     sphere = icosphere(subdivisions)
+    to_voxel = np.linalg.inv(grid.affine)
+    levels = np.array([head.t2, head.t, head.tm])
+    radii = np.array(CURVATURE_RADII) * smoothness
+    threshold, slope = fraction**CALIBRATION, gradient / head.radius
     for stiffness in (1.0, STIFFER):
         vertices = head.centre + head.radius / 2 * sphere.vertices
         _grow(
-            volume, np.linalg.inv(grid.affine), vertices, sphere.rings,
-            np.array([head.t2, head.t, head.tm]), fraction**CALIBRATION, gradient / head.radius,
-            np.array(CURVATURE_RADII) * smoothness, stiffness, iterations,
-        )  # fmt: skip
+            volume, to_voxel, vertices, sphere.rings, levels, threshold, slope, radii, stiffness, iterations
+        )
         tangled = intersects_itself(vertices, sphere.faces)
         logger.info("bet: stiffness %g, surface %s itself", stiffness, "cuts" if tangled else "does not cut")
         if not tangled:
@@ -130,7 +146,7 @@ def bet(
         warnings.warn(
             "bet: the surface cuts itself even when stiffened; look at the mask, and raise smoothness",
             DataWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     mask = inside(vertices, sphere.faces, grid)
     if not mask.any():

@@ -17,7 +17,7 @@ from qsmkit.recon.unwrap.growing import TURN, Regions, Turns
 CANDIDATES = np.arange(-2, 3)
 """Turns by which a region's template echo may be shifted away from the median nearest to zero."""
 
-EVIDENCE = 0.5
+EVIDENCE = 0.3
 """How much better, on a scale from −1 to 1, the other echoes must then agree with the largest region's."""
 
 

@@ -31,8 +31,9 @@ def laplacian(
     solve it exactly for the discrete Laplacian, of anisotropic voxels too.
 
     The result is not congruent: it does not differ from the phase by whole turns. With a mask, the Laplacian
-    outside counts as zero, so that the harmonic background inside, the field of sources outside, is changed.
-    Background field removal has to follow, and nothing may rely on the phase itself.
+    outside is replaced by a constant, such that it sums to zero and the equation has a solution; that changes
+    the harmonic background inside, the field of sources outside, and nothing else. Background field removal has
+    to follow, and nothing may rely on the phase itself.
 
     Parameters
     ----------
@@ -51,6 +52,7 @@ def laplacian(
         Unwrapped phase in rad, zero outside the mask; its constant fits the wrapped phase best.
     """
     inside = np.ones(grid.shape, np.bool_) if mask is None else np.ascontiguousarray(mask)
+    outside = inside.size - np.count_nonzero(inside)
     symbol = _laplacian_symbol(grid).astype(phase.dtype)
     weights = np.array(grid.voxel_size) ** -2.0
     unwrapped = np.zeros_like(phase)
@@ -58,6 +60,8 @@ def laplacian(
         wrapped = np.ascontiguousarray(phase[..., e])
         source = np.zeros_like(wrapped)
         _laplacian_of_wrapped(wrapped, inside, weights, differences == "sine", source)
+        if outside:
+            np.copyto(source, -source.sum(dtype=np.float64) / outside, where=~inside)
         spectrum = scipy.fft.dctn(source, workers=thread_count(), overwrite_x=True)
         spectrum /= symbol
         spectrum[0, 0, 0] = 0

@@ -1,0 +1,75 @@
+"""`qsmkit score`: a map against the truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+
+from qsmkit.app import console
+from qsmkit.errors import GeometryError
+from qsmkit.io.nifti import load_volume
+from qsmkit.metrics import Score
+from qsmkit.metrics import score as score_map
+
+_COLUMNS = (
+    ("depth", "> mm", ".0f"), ("share", "share", ".2f"), ("coverage", "coverage", ".3f"), ("nrmse", "NRMSE %", ".1f"),
+    ("nrmse_detrend", "detrended", ".1f"), ("correlation", "corr", ".3f"), ("xsim", "XSIM", ".3f"), ("hfen", "HFEN", ".1f"),
+    ("nrmse_tissue", "tissue", ".1f"), ("nrmse_blood", "blood", ".1f"), ("nrmse_dgm", "DGM", ".1f"),
+    ("dgm_slope", "DGM slope", ".3f"), ("calc_moment_dev", "calc moment", ".1f"), ("calc_streak", "calc streak", ".3f"),
+)  # fmt: skip
+
+
+def score(
+    recon: Path,
+    truth: Path,
+    /,
+    *,
+    mask: Path,
+    labels: Path | None = None,
+    qsm_ci: Annotated[bool, Parameter(negative="")] = False,
+    json: bool = False,
+) -> None:
+    """Score a susceptibility (or field) map against the truth, by depth below the true mask's edge.
+
+    Parameters
+    ----------
+    recon
+        Map to score (ppm), zero where it was not reconstructed.
+    truth
+        True map (ppm).
+    mask
+        True brain mask: coverage and depth refer to it.
+    labels
+        Label image, for the scores of regions.
+    qsm_ci
+        Do not mask the volumes first: the variant of QSM-CI, for comparison with its tables.
+    json
+        Print JSON on stdout.
+    """
+    paths = {"truth": truth, "mask": mask, **({"labels": labels} if labels else {})}
+    volume = load_volume(recon)
+    others = {name: load_volume(path) for name, path in paths.items()}
+    for name, other in others.items():
+        apart = volume.grid.difference(other.grid)
+        if apart:
+            raise GeometryError(f"{paths[name]} does not lie where {recon} does: {apart}; resample it first")
+    scores = score_map(
+        volume.data,
+        others["truth"].data,
+        reference_mask=others["mask"].data > 0,
+        grid=volume.grid,
+        labels=np.rint(others["labels"].data).astype(np.int16) if labels else None,
+        mask_first=not qsm_ci,
+    )
+    if json:
+        console.print_json([s.as_dict() for s in scores])
+    else:
+        print_scores(scores)
+
+
+def print_scores(scores: tuple[Score, ...]) -> None:
+    """Print scores as a table on stdout, a row per depth."""
+    columns = [c for c in _COLUMNS if any(not np.isnan(getattr(s, c[0])) for s in scores)]
+    rows = [[format(getattr(s, name), style) for name, _, style in columns] for s in scores]
+    console.print_table([title for _, title, _ in columns], rows)
