@@ -219,7 +219,16 @@ def test_a_constant_magnitude_is_refused(level):
         threshold_mask(np.full((8, 8, 8, 1), level, np.float32), Grid.tilted((8, 8, 8)))
 
 
-def test_a_mask_that_vanishes_is_refused(rng):
+def test_threshold_mask_keeps_a_crop_without_air(rng):
+    magnitude, brain = head(GRIDS[0], rng)
+    crop = np.s_[18:42, 22:48, 20:40]
+    assert brain[crop].all()
+    with pytest.warns(DataWarning, match="no air seems to be in view"):
+        mask = threshold_mask(magnitude[crop], GRIDS[0].cropped((18, 22, 20), (24, 26, 20)))
+    assert mask.mean() > 0.97
+
+
+def test_a_mask_that_vanishes_is_refused():
     grid = Grid.tilted((12, 12, 12))
     dots = np.zeros((12, 12, 12, 1), np.float32)
     dots[::4, ::4, ::4] = 1

@@ -100,7 +100,7 @@ def test_a_real_head_rates_above_the_air_around_it(shared_data):
     stem = shared_data / "philips-ingenia-3t" / "nifti"
     images = [nib.load(stem / f"2001_fcMRI_Field_Mapping_e{e}_ph.nii.gz") for e in (1, 2)]
     strong = [nib.load(stem / f"2001_fcMRI_Field_Mapping_e{e}.nii.gz") for e in (1, 2)]
-    phase, magnitude = (np.stack([i.get_fdata(dtype=np.float32) for i in s], axis=-1) for s in (images, strong))
+    phase, magnitude = (np.stack([i.get_fdata(dtype=np.float32) for i in s], -1) for s in (images, strong))
     quality = romeo_quality(phase, [0.0023, 0.0046], Grid(phase.shape[:3], images[0].affine), magnitude)
     top = np.percentile(magnitude[..., 0], 99)
     inside, air = magnitude[..., 0] > 0.4 * top, magnitude[..., 0] < 0.02 * top

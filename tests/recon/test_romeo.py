@@ -290,7 +290,7 @@ def test_no_wraps_remain_in_a_real_head(shared_data, mode):
     stem = shared_data / "philips-ingenia-3t" / "nifti"
     images = [nib.load(stem / f"2001_fcMRI_Field_Mapping_e{e}_ph.nii.gz") for e in (1, 2)]
     strong = [nib.load(stem / f"2001_fcMRI_Field_Mapping_e{e}.nii.gz") for e in (1, 2)]
-    phase, magnitude = (np.stack([i.get_fdata(dtype=np.float32) for i in s], axis=-1) for s in (images, strong))
+    phase, magnitude = (np.stack([i.get_fdata(dtype=np.float32) for i in s], -1) for s in (images, strong))
     mask = magnitude[..., 1] > 0.3 * np.percentile(magnitude[..., 1], 99)
     grid = Grid(phase.shape[:3], images[0].affine)
     result = romeo(phase, [0.0023, 0.0046], mask, grid, magnitude, mode=mode)

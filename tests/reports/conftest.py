@@ -62,5 +62,11 @@ def reconstruct_ball(grid, *, name="sub-01", notes=(), echo_times=(0.004, 0.012)
 
 
 @pytest.fixture(scope="session")
+def reconstructed():
+    """A function that reconstructs a ball on a grid."""
+    return reconstruct_ball
+
+
+@pytest.fixture(scope="session")
 def result():
     return reconstruct_ball(Grid.tilted((40, 44, 38), (1.5, 1.5, 1.5)))

@@ -28,7 +28,7 @@ def test_the_patients_left_is_drawn_on_the_right(flip):
     affine[:3, 3] = -affine[:3, :3] @ np.array([19.5, 19.5, 0])
     grid = Grid((40, 40, 1), affine)
     at = grid.world(np.moveaxis(np.indices(grid.shape), 0, -1))
-    marker = ((at[..., 0] < -10) & (at[..., 0] > -30) & (at[..., 1] > 10) & (at[..., 1] < 30)).astype(np.float32)
+    marker = (np.abs(at[..., :2] - (-20, 20)) < 10).all(-1).astype(np.float32)
     image = drawn(marker, grid)
     bright = np.argwhere((image > 0.9).all(-1))
     middle = np.median(bright, axis=0) / image.shape[:2]

@@ -28,7 +28,8 @@ def test_stored_phase_is_within_the_scanners_range_and_comes_back(rng):
     assert stored.dtype == np.int16
     assert stored.min() >= -4096
     assert stored.max() <= 4095
-    np.testing.assert_allclose(np.exp(1j * decode_phase(stored)), np.exp(1j * phase), atol=1.01 * np.pi / 8192)
+    half_step = np.pi / 8192
+    np.testing.assert_allclose(np.exp(1j * decode_phase(stored)), np.exp(1j * phase), atol=1.01 * half_step)
     np.testing.assert_array_equal(encode_phase(decode_phase(stored)), stored)
 
 

@@ -324,8 +324,8 @@ def admm(
     ----------
     Eckstein & Bertsekas 1992; Boyd et al. 2011.
     """
-    x, z = x0, operator(x0)
-    w = z
+    x, w = x0, operator(x0)
+    z = prox(w, 1 / penalty)
 
     def step() -> float:
         nonlocal x, z, w

@@ -26,21 +26,21 @@ class TotalVariation:
     voxel_size : tuple of float
         mm.
     relaxation : float
-        α, between 0 and 2.
+        α, between 0 and 2; kept in the type of the arrays.
     """
 
-    def __init__(self, threshold: FloatArray, voxel_size: tuple[float, float, float], relaxation: float) -> None:
+    def __init__(self, threshold: FloatArray, voxel_size: tuple[float, float, float], relaxation: float = 1.7) -> None:
         dtype, (nx, _, nz) = threshold.dtype, threshold.shape
         self._threshold = threshold
         self._inverse = (1 / np.array(voxel_size)).astype(dtype)
-        self._relaxation = dtype.type(relaxation)
+        self.relaxation = dtype.type(relaxation)
         self._w = np.zeros((3, *threshold.shape), dtype)
         self._reflection = np.ones_like(threshold)
         self._rows = np.empty((nx, 3, nz), dtype)
 
     def update(self, x: FloatArray) -> float:
         """Move w towards G x and return the fixed-point residual ‖G x − z‖ / ‖G x‖, zero at the minimum."""
-        _update(x, self._threshold, self._inverse, self._relaxation, self._w, self._reflection, self._rows)
+        _update(x, self._threshold, self._inverse, self.relaxation, self._w, self._reflection, self._rows)
         residual, size, _ = self._rows.sum(axis=(0, 2), dtype=np.float64)
         return float(np.sqrt(residual / size)) if size > 0 else float(residual > 0)
 

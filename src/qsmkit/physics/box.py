@@ -16,9 +16,8 @@ from qsmkit.physics.fft import Shape, fast_shape
 class Box:
     """The bounding box of a mask and the shape of the transforms made of it.
 
-    Transforms are periodic. Zero padding at the far end of each axis keeps the far side of the mask away from the
-    dipoles of its near side: with a margin as long as the box itself convolution is linear, with a shorter one only
-    neighbours closer than the margin are wrong.
+    Transforms are periodic. Zero padding at the far end of each axis keeps the two sides of the mask apart: with a margin
+    as long as the box itself, no voxel meets a periodic image of another before its own.
 
     Attributes
     ----------

@@ -15,9 +15,8 @@ import numpy.typing as npt
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.compiled import parallel, prange, serial
 from qsmkit.errors import ParameterError
+from qsmkit.physics.derivatives import VoxelSize
 from qsmkit.physics.fft import Shape
-
-VoxelSize = tuple[float, float, float]
 
 SUBDIVISIONS = 10
 """Points per voxel edge at which the share of a voxel inside the ball is sampled."""

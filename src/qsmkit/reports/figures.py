@@ -22,8 +22,8 @@ WIDTH, LARGEST_TILE, DPI = 10.0, 3.2, 130
 _BAR = 0.85
 """Room for the grey scale, in inches."""
 
-_GAP = 3.0
-"""Room between slices, in mm."""
+_GAP = 0.02
+"""Room between slices, as a share of the widest one."""
 
 _LINE_COLOURS = ("#f0a830", "#39c5cf")
 _PLATE = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 0.8}
@@ -173,20 +173,22 @@ def mosaic(
         Whether to interpolate between voxels; wrapped phase must not be.
     """
     heights = [max(t.size[1] for t in row) for row in rows]
-    width = max(sum(t.size[0] + _GAP for t in row) for row in rows)
-    height = sum(heights) + _GAP * len(rows)
-    inches = min((WIDTH - _BAR) / width, LARGEST_TILE / max(t.size[0] for row in rows for t in row))
+    widest = max(t.size[0] for row in rows for t in row)
+    gap = _GAP * widest
+    width = max(sum(t.size[0] + gap for t in row) for row in rows)
+    height = sum(heights) + gap * len(rows)
+    inches = min((WIDTH - _BAR) / width, LARGEST_TILE / widest)
     figure = _figure(width * inches + _BAR, max(height * inches, 1.2), "black")
     axes = figure.add_axes((0, 0, width * inches / (width * inches + _BAR), 1))
     axes.set_axis_off()
     shade = Normalize(*window)
-    top = _GAP / 2
+    top = gap / 2
     for row, tall in zip(rows, heights, strict=True):
-        left = _GAP / 2
+        left = gap / 2
         for tile in row:
             _draw(axes, tile, left, top + (tall - tile.size[1]) / 2, shade, smooth)
-            left += tile.size[0] + _GAP
-        top += tall + _GAP
+            left += tile.size[0] + gap
+        top += tall + gap
     axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
     _grey_scale(figure, shade, unit)
     return _png(figure)
@@ -231,10 +233,10 @@ def _picture(
 ) -> Picture:
     kind = ARTIFACTS[name]
     low, high = window = display_window(name, values)
-    unit = "" if kind.unit == "1" else f" {kind.unit}"
-    caption = f"Black to white: {low:.3g} to {high:.3g}{unit}. {words}".rstrip()
+    unit = {"1": "", "a.u.": " arbitrary units"}.get(kind.unit, f" {kind.unit}")
+    caption = f"Black to white: {low:.4g} to {high:.4g}{unit}. {words}".rstrip()
     title = kind.meaning[0].upper() + kind.meaning[1:].removesuffix(", echo last")
-    return Picture(name, title, caption, mosaic(rows, window, unit.strip(), smooth=smooth))
+    return Picture(name, title, caption, mosaic(rows, window, kind.unit if unit else "", smooth=smooth))
 
 
 def _figure(width: float, height: float, colour: str) -> Figure:
@@ -261,7 +263,7 @@ def _draw(axes: Axes, tile: Tile, left: float, top: float, shade: Normalize, smo
     for mask, colour in zip(tile.outlines, _LINE_COLOURS, strict=False):
         if mask.any():
             axes.contour(x, y, np.pad(mask, 1).astype(float), [0.5], colors=colour, linewidths=0.8)
-    middle, centre, edge = left + width / 2, top + height / 2, 1.0
+    middle, centre, edge = left + width / 2, top + height / 2, 0.01 * width
     places = (
         (left + edge, centre, "left", "center"), (left + width - edge, centre, "right", "center"),
         (middle, top + edge, "center", "top"), (middle, top + height - edge, "center", "bottom"),
@@ -277,7 +279,7 @@ def _grey_scale(figure: Figure, shade: Normalize, unit: str) -> None:
     width, height = figure.get_size_inches()
     tall = min(0.72, 2.6 / height)
     axes = figure.add_axes(((width - _BAR + 0.14) / width, (1 - tall) / 2, 0.13 / width, tall))
-    bar = figure.colorbar(ScalarMappable(shade, "gray"), cax=axes)
+    bar = figure.colorbar(ScalarMappable(shade, "gray"), cax=axes, format="{x:.6g}")
     bar.outline.set_edgecolor("#8a949b")
     bar.ax.tick_params(colors="white", labelsize=7.5, length=2)
     bar.ax.set_title(unit, color="white", fontsize=8, pad=5, loc="left")

@@ -14,7 +14,14 @@ from qsmkit.pipeline.run import Result
 from qsmkit.recon.checks import Check, headline, overall, run_checks
 from qsmkit.reports.display import View
 from qsmkit.reports.figures import pictures
-from qsmkit.reports.methods_text import methods_text, referencing, setting_text, stage_title
+from qsmkit.reports.methods_text import (
+    methods_text,
+    referencing,
+    setting_text,
+    signed,
+    stage_title,
+    whole_brain_is_reference,
+)
 
 DISCLAIMER = "Research use only. Not a medical device."
 
@@ -101,6 +108,7 @@ def write_report(
         skipped=result.plan.skipped,
         reference=result.reference,
         referencing=referencing(result),
+        whole_brain_is_reference=whole_brain_is_reference(result),
         methods=methods_text(result),
         record=provenance(result, source),
         obliquity=View.of(result.scan.grid, result.brain_mask).obliquity,
@@ -119,7 +127,7 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"stage_title": stage_title, "setting": setting_text}
+    environment.filters |= {"stage_title": stage_title, "setting": setting_text, "signed": signed}
     return environment.get_template("report.html.j2")
 
 

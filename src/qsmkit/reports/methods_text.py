@@ -85,6 +85,17 @@ def setting_text(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
+def signed(value: float) -> str:
+    """Return a susceptibility in ppm with its sign and four decimals, and no minus before zero."""
+    return f"{round(value, 4) + 0.0:+.4f}"
+
+
+def whole_brain_is_reference(result: Result) -> bool:
+    """Return whether χ is relative to the mean of all voxels that have one."""
+    region, mask = result.artifacts.get("reference_mask"), result.artifacts.get("mask")
+    return result.reference is not None and np.array_equal(region, mask)  # type: ignore[arg-type]
+
+
 def referencing(result: Result) -> dict[str, float] | None:
     """Return what a reader needs to refer χ to the whole brain instead, in ppm; None without χ.
 
@@ -165,15 +176,15 @@ def _reference_words(result: Result) -> str:
         return "No susceptibility map was made."
     if result.reference is None:
         return "Susceptibility is given in ppm and was not referenced to any region."
-    if np.array_equal(result.artifacts["reference_mask"], result.artifacts["mask"]):
+    if whole_brain_is_reference(result):
         return (
             "Susceptibility is given in ppm relative to the mean of the whole reconstructed brain "
             f"({result.reference.n} voxels, SD {numbers['brain_sd']:.4f} ppm)."
         )
     return (
         "Susceptibility is given in ppm relative to the mean of the reference region "
-        f"({result.reference.n} voxels), which is {numbers['region_mean']:+.4f} ± {numbers['region_sd']:.4f} "
-        "ppm (mean ± SD) when the whole reconstructed brain is the reference."
+        f"({result.reference.n} voxels), which is {signed(numbers['region_mean'])} ± "
+        f"{numbers['region_sd']:.4f} ppm (mean ± SD) when the whole reconstructed brain is the reference."
     )
 
 

@@ -149,9 +149,10 @@ def _sylvian_fissure(position: FloatArray) -> FloatArray:
     x, y, z = np.abs(position[0]), position[1], position[2]
     level = z + 3 + 0.40 * (y - 2)
     along = np.maximum(np.maximum(y - 30, -34 - y), 0)
-    lateral = np.sqrt(level**2 + np.maximum(39 - x, 0) ** 2 + along**2)
+    floor = 41 - 0.011 * (y - 4) ** 2 - 0.02 * (level - 4) ** 2
+    lateral = np.sqrt(level**2 + np.maximum(floor - x, 0) ** 2 + along**2)
     above, beyond = np.maximum(np.abs(level - 4) - 12, 0), np.maximum(np.abs(y - 4) - 22, 0)
-    insular = np.sqrt((x - 39) ** 2 + above**2 + beyond**2)
+    insular = np.sqrt((x - floor) ** 2 + above**2 + beyond**2)
     nearest: FloatArray = np.minimum(lateral, insular)
     return nearest
 

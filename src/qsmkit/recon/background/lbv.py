@@ -16,6 +16,7 @@ from qsmkit.grid import Grid
 from qsmkit.method import method
 from qsmkit.optim.solvers import cg
 from qsmkit.physics.box import Box
+from qsmkit.physics.derivatives import VoxelSize
 from qsmkit.recon.background.result import LocalField
 
 
@@ -75,15 +76,16 @@ def lbv(
     field[edge] -= field[edge].mean()
     levels = _levels(inside, grid.voxel_size, field.dtype)
 
-    source, image = np.zeros_like(field), np.zeros_like(field)
+    source: FloatArray = np.zeros_like(field)
+    image: FloatArray = np.zeros_like(field)
     _laplacian(field, inside, levels[0].weights, source)
 
-    def laplacian(x: FloatArray) -> FloatArray:
+    def negative_laplacian(x: FloatArray) -> FloatArray:
         _laplacian(x, inside, levels[0].weights, image)
         return image
 
     solution = cg(
-        laplacian,
+        negative_laplacian,
         source,
         precondition=lambda r: _v_cycle(levels, r),
         tolerance=tolerance,
@@ -109,9 +111,7 @@ class _Level:
     steps: tuple[int, int, int]
 
 
-def _levels(
-    inside: BoolArray, voxel_size: tuple[float, float, float], dtype: npt.DTypeLike
-) -> list[_Level]:
+def _levels(inside: BoolArray, voxel_size: VoxelSize, dtype: npt.DTypeLike) -> list[_Level]:
     h = np.array(voxel_size) / min(voxel_size)
     levels: list[_Level] = []
     while True:

@@ -24,17 +24,19 @@ def pdf(
     field_sd: FloatArray | None = None,
     *,
     margin: Annotated[float, Gt(0)] = 20.0,
+    regularisation: Annotated[float, Ge(0)] = 1e-4,
     tolerance: Annotated[float, Gt(0), Lt(1)] = 3e-3,
     max_iterations: Annotated[int, Ge(1)] = 200,
 ) -> LocalField:
     """Fit the field of dipoles outside the mask to the field inside, and subtract it.
 
-    minimise ‖W (b − D M̄ χ)‖², b_L = b − D M̄ χ, with M̄ the voxels outside the mask and W the inverse
-    standard deviation of the field (Liu 2011), by conjugate gradients. The mask is kept whole.
+    minimise ‖W (b − D M̄ χ)‖² + λ ‖χ‖², b_L = b − D M̄ χ, with M̄ the voxels outside the mask and W the inverse
+    standard deviation of the field relative to its median (Liu 2011), by conjugate gradients. The mask is kept
+    whole.
 
     Beyond the paper: solid harmonics of degree up to two, which shim coils and far sources make and nearby
-    dipoles fit slowly, are fitted and subtracted first. The tolerance regularises: iterated further, dipoles
-    next to the edge fit the local field there.
+    dipoles fit slowly, are fitted and subtracted first; and λ keeps sources next to the edge from growing
+    without bound to fit the noise.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ def pdf(
     margin : float
         Room for sources around the mask in mm. The volume continues periodically; the images of a source lie
         outside the mask too, so that more room serves only to place sources.
+    regularisation : float
+        λ: the square of the field's standard deviation over that of the sources (10 ppb over 1 ppm).
     tolerance : float
         Relative residual of the normal equations at which iterations stop.
     max_iterations : int
@@ -78,8 +82,13 @@ def pdf(
         b *= outside
         return b
 
+    def normal(chi: FloatArray) -> FloatArray:
+        y = sources(fields(chi))
+        y += regularisation * chi
+        return y
+
     solution = cg(
-        lambda chi: sources(fields(chi)),
+        normal,
         sources(field.copy()),
         tolerance=tolerance,
         max_iterations=max_iterations,
@@ -88,7 +97,7 @@ def pdf(
 
 
 def _subtract_harmonics(field: FloatArray, inside: BoolArray, weight: FloatArray, grid: Grid) -> None:
-    """Subtract a weighted fit of solid harmonics of degree up to two inside, and set the field to zero outside."""
+    """Subtract the best solid harmonics of degree up to two inside, and set the field to zero outside."""
     index = np.nonzero(inside)
     x, y, z = ((i - i.mean()) * (h / 100) for i, h in zip(index, grid.voxel_size, strict=True))
     one = np.ones_like(x)

@@ -12,7 +12,6 @@ from qsmkit.grid import Grid
 from qsmkit.method import method
 from qsmkit.recon.background.result import LocalField
 from qsmkit.recon.background.sharp import HighPass, deconvolve
-from qsmkit.recon.background.weight import inverse_variance
 
 
 @method("background", cite="Sun2014", rev=1)
@@ -20,7 +19,6 @@ def resharp(
     total_field: FloatArray,
     mask: BoolArray,
     grid: Grid,
-    field_sd: FloatArray | None = None,
     *,
     radius: Annotated[float, Gt(0)] = 6.0,
     regularisation: Annotated[float, Gt(0)] = 1e-3,
@@ -30,8 +28,9 @@ def resharp(
     """Find the smallest local field whose deviation from its spherical mean is that of the total field.
 
     minimise ‖M (δ − ρ) ⋆ (b − b_L)‖² + λ ‖b_L‖², by conjugate gradients, where M holds the voxels around
-    which the ball ρ lies in the mask (Sun & Wilman 2014). With `field_sd` the first norm is weighted by the
-    inverse variance.
+    which the ball ρ lies in the mask (Sun & Wilman 2014).
+
+    Noise is a part of b_L: it is deconvolved with the local field, not suppressed, and its variance does not enter.
 
     Parameters
     ----------
@@ -41,8 +40,6 @@ def resharp(
         Voxels in which the total field is known.
     grid : Grid
         Geometry.
-    field_sd : (X, Y, Z) array, optional
-        Standard deviation of the total field in ppm.
     radius : float
         Radius of the ball in mm, by which the mask is eroded.
     regularisation : float
@@ -66,11 +63,10 @@ def resharp(
         The ball does not fit into the mask.
     """
     high_pass = HighPass.of(mask, grid, [radius], total_field.dtype)
-    weight = high_pass.box.pad(inverse_variance(field_sd, mask))
     solution = deconvolve(
         high_pass,
         total_field * mask,
-        weight,
+        [1.0],
         regularisation,
         tolerance=tolerance,
         max_iterations=max_iterations,
@@ -83,7 +79,6 @@ def revsharp(
     total_field: FloatArray,
     mask: BoolArray,
     grid: Grid,
-    field_sd: FloatArray | None = None,
     *,
     max_radius: Annotated[float, Gt(0)] = 12.0,
     min_radius: Annotated[float | None, Gt(0)] = None,
@@ -96,8 +91,8 @@ def revsharp(
     minimise Σ_r (r / r_max)² ‖M_r (δ − ρ_r) ⋆ (b − b_L)‖² + λ ‖b_L‖², where shell M_r holds the voxels around
     which r is the largest of the radii whose ball lies in the mask (REV-SHARP, Kan 2016). It keeps the mask
     nearly whole, as V-SHARP does, without V-SHARP's inconsistent deconvolution. Beyond the paper: the radii
-    halve from one to the next, smaller balls count less, as the edge of the mask is where voxels hold more
-    than the model says, and with `field_sd` all norms are weighted by the inverse variance.
+    halve from one to the next, and smaller balls count less, as the field next to the edge is where voxels are
+    too coarse for it.
 
     Parameters
     ----------
@@ -107,8 +102,6 @@ def revsharp(
         Voxels in which the total field is known.
     grid : Grid
         Geometry.
-    field_sd : (X, Y, Z) array, optional
-        Standard deviation of the total field in ppm.
     max_radius : float
         Largest radius in mm.
     min_radius : float
@@ -139,12 +132,11 @@ def revsharp(
         raise ParameterError(f"revsharp: max_radius = {max_radius:g} mm is below the least, {smallest:g} mm")
     radii = np.geomspace(max_radius, smallest, math.ceil(math.log2(max_radius / smallest)) + 1)
     high_pass = HighPass.of(mask, grid, radii.tolist(), total_field.dtype)
-    trust = np.array([*high_pass.radii, 0], np.float32) / high_pass.radii[0]
-    weight = high_pass.box.pad(inverse_variance(field_sd, mask)) * trust[high_pass.level] ** 2
+    weights = [(radius / high_pass.radii[0]) ** 2 for radius in high_pass.radii]
     solution = deconvolve(
         high_pass,
         total_field * mask,
-        weight,
+        weights,
         regularisation,
         tolerance=tolerance,
         max_iterations=max_iterations,

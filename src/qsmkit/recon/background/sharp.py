@@ -21,7 +21,7 @@ from qsmkit.physics.smv import clearance, smv_kernel
 
 @dataclass(frozen=True)
 class HighPass:
-    """A = Σ_n M_n (δ − ρ_n), where shell M_n holds the voxels for which the n-th ball is the largest that fits.
+    """A = Σ_n M_n (δ − ρ_n), where shell M_n holds the voxels for which the n-th ball is the largest to fit.
 
     All arrays live on the box around the mask. Balls never reach over its edge, so that it needs no padding.
 
@@ -79,12 +79,12 @@ class HighPass:
             np.copyto(high, part, where=self.level == n)
         return high
 
-    def normal(self, field: FloatArray, weight: FloatArray) -> FloatArray:
-        """Return Aᵀ W A b of a field on the box, with `weight` the diagonal of W."""
+    def normal(self, field: FloatArray, weights: Sequence[float]) -> FloatArray:
+        """Return Σ_n w_n A_nᵀ A_n b of a field on the box, with one weight a shell."""
         total = np.zeros(self.kernels[0].shape, np.result_type(field.dtype, np.complex64))
         for n, (kernel, part) in enumerate(self._parts(field)):
-            _weigh(part, self.level, n, weight)
-            _add_product(total, kernel, rfftn(part))
+            _keep_shell(part, self.level, n)
+            _add_product(total, rfftn(part), kernel, kernel.dtype.type(weights[n]))
         return irfftn(total, self.box.shape)
 
     def _parts(self, field: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -97,22 +97,22 @@ class HighPass:
 def deconvolve(
     high_pass: HighPass,
     field: FloatArray,
-    weight: FloatArray,
+    weights: Sequence[float],
     regularisation: float,
     *,
     tolerance: float,
     max_iterations: int,
 ) -> Solution[FloatArray]:
-    """Minimise ‖A (b − b_L)‖²_W + λ ‖b_L‖² by conjugate gradients.
+    """Minimise Σ_n w_n ‖A_n (b − b_L)‖² + λ ‖b_L‖² by conjugate gradients.
 
     Parameters
     ----------
     high_pass : HighPass
-        A.
+        A, with shells A_n.
     field : (X, Y, Z) array
         b, in ppm, zero outside the mask.
-    weight : array
-        Diagonal of W on the box, dimensionless.
+    weights : sequence of float
+        w_n, one a shell.
     regularisation : float
         λ.
     tolerance : float
@@ -127,27 +127,28 @@ def deconvolve(
     """
 
     def normal(b: FloatArray) -> FloatArray:
-        y = high_pass.normal(b, weight)
+        y = high_pass.normal(b, weights)
         y += regularisation * b
         return y
 
-    source = high_pass.normal(high_pass.box.pad(field), weight)
+    source = high_pass.normal(high_pass.box.pad(field), weights)
     return cg(normal, source, tolerance=tolerance, max_iterations=max_iterations)
 
 
 @parallel
-def _weigh(part, level, n, weight):  # type: ignore[no-untyped-def]
+def _keep_shell(part, level, n):  # type: ignore[no-untyped-def]
     nx, ny, nz = part.shape
     for i in prange(nx):
         for j in range(ny):
             for k in range(nz):
-                part[i, j, k] = part[i, j, k] * weight[i, j, k] if level[i, j, k] == n else 0
+                if level[i, j, k] != n:
+                    part[i, j, k] = 0
 
 
 @parallel
-def _add_product(total, kernel, spectrum):  # type: ignore[no-untyped-def]
+def _add_product(total, spectrum, kernel, weight):  # type: ignore[no-untyped-def]
     nx, ny, nz = total.shape
     for i in prange(nx):
         for j in range(ny):
             for k in range(nz):
-                total[i, j, k] += kernel[i, j, k] * spectrum[i, j, k]
+                total[i, j, k] += weight * kernel[i, j, k] * spectrum[i, j, k]

@@ -29,9 +29,9 @@ def vsharp(
 ) -> LocalField:
     """Subtract the mean over the largest ball that fits into the mask, and deconvolve.
 
-    b′(x) = (δ − ρ_r(x)) ⋆ b, with r(x) the largest of the radii whose ball around x lies in the mask, and b_L
-    = F⁻¹[F b′ / (1 − F ρ_max)], where frequencies at which |1 − F ρ_max| is below the threshold are dropped
-    (Schweser 2011, Li 2011, Wu 2012).
+    b′(x) = (δ − ρ_r(x)) ⋆ b, with r(x) the largest of the radii whose ball around x lies in the mask, and
+    b_L = F⁻¹[F b′ / (1 − F ρ_max)], where frequencies at which |1 − F ρ_max| is below the threshold are
+    dropped (Schweser 2011, Li 2011, Wu 2012).
 
     Deconvolving all voxels with the largest ball is wrong wherever a smaller one was subtracted: slow
     variations of the local field are damped there. `revsharp` solves the same equations consistently.
@@ -45,7 +45,8 @@ def vsharp(
     grid : Grid
         Geometry.
     max_radius : float
-        Largest radius in mm, used deep in the mask and for the deconvolution.
+        Largest radius in mm, used deep in the mask and for the deconvolution; where it does not fit into the
+        mask at all, the next radius that does takes its place.
     min_radius : float
         Smallest radius in mm, by which the mask is eroded; the longest edge of a voxel if not given. It must
         be longer than half of that.

@@ -20,8 +20,6 @@ from qsmkit.physics.fft import irfftn, rfftn
 THRESHOLD = 0.01
 """κ = λ/ρ in ppm/mm: gradients below it are zero in the split variable. Sets the speed of convergence, not the result."""
 
-RELAXATION = 1.7
-
 
 @method("inversion", produces="chi", cite=("Kames2018", "Fong2011"), rev=1)
 def rts(
@@ -39,12 +37,12 @@ def rts(
 ) -> FloatArray:
     """Solve the well-conditioned part by a few Krylov steps, and fill in the rest by total variation.
 
-    Two steps (Kames 2018): χ₁ from a few iterations of LSMR on min ‖M (D χ − B)‖, M the mask, which stop before
-    the ill-conditioned frequencies are reached; then
-
+        χ₁ ≈ argmin ‖M (D χ − B)‖²
         χ = argmin λ Σ |∇χ| + ½ ‖S (F χ − F χ₁)‖²,    S(k) = 1 where |D(k)| > δ, else 0
 
-    by ADMM with one pair of transforms an iteration.
+    χ₁ comes from a few iterations of LSMR, M being the mask, and χ from ADMM with one pair of transforms an iteration
+    (Kames 2018). Other than published, LSMR works on max(|D|, δ) χ: without this scaling a few iterations leave the
+    frequencies just above δ far too small.
 
     Parameters
     ----------
@@ -81,33 +79,31 @@ def rts(
     """
     box, dtype = Box.around(mask, grid, margin), local_field.dtype
     dipole = dipole_kernel(grid, box.shape, kind=kernel, dtype=dtype)
-    inside, field = box.pad(mask), box.pad(local_field * mask)
-
-    conditioner = 1 / np.maximum(np.abs(dipole), dtype.type(cutoff))
-    effective = dipole * conditioner
-
-    def convolve(x: FloatArray, kernel: FloatArray) -> FloatArray:
-        spectrum = rfftn(x)
-        spectrum *= kernel
-        return irfftn(spectrum, box.shape)
-
-    forward = LinearOperator(
-        box.shape, box.shape, lambda x: convolve(x, effective) * inside, lambda y: convolve(y * inside, effective)
-    )
-    first = lsmr(forward, field, max_iterations=krylov_iterations)
-
+    inside = box.pad(mask)
     known = (np.abs(dipole) > cutoff).astype(dtype)
     known[0, 0, 0] = 1
-    data = rfftn(first.x)
-    data *= known * conditioner
+    scaling = 1 / np.maximum(np.abs(dipole), dtype.type(cutoff))
+    dipole *= scaling
+    scaled_field = LinearOperator(
+        box.shape,
+        box.shape,
+        lambda x: convolve(x, dipole, box.shape) * inside,
+        lambda y: convolve(y * inside, dipole, box.shape),
+    )
+    first = lsmr(scaled_field, box.pad(local_field * mask), max_iterations=krylov_iterations).x
+    data = rfftn(first)
+    data *= scaling
+    x = irfftn(data.copy(), box.shape)
+    data *= known
+
     penalty = dtype.type(regularisation / THRESHOLD)
     response = gradient_symbol(box.shape, grid.voxel_size, dtype=dtype)
     response *= penalty
     response += known
     np.reciprocal(response, out=response)
 
-    variation = TotalVariation(np.full(box.shape, THRESHOLD, dtype), grid.voxel_size, RELAXATION)
-    x, pulled = convolve(first.x, conditioner), np.empty(box.shape, dtype)
+    variation = TotalVariation(np.full(box.shape, THRESHOLD, dtype), grid.voxel_size)
+    pulled = np.empty(box.shape, dtype)
 
     def step() -> float:
         nonlocal x

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Literal
 
-import numpy as np
 from annotated_types import Ge, Gt
 
 from qsmkit.arrays import BoolArray, FloatArray

@@ -23,7 +23,6 @@ THRESHOLD = 0.01
 """κ = λ/ρ in ppm/mm: gradients below it are zero in the split variable."""
 FIELD_PENALTY = 0.2
 SUPPORT_PENALTY = 0.01
-RELAXATION = 1.7
 
 
 @method("inversion", produces="chi", cite=("Bilgic2014", "Milovic2018"), rev=1)
@@ -90,16 +89,17 @@ def tv(
         The tolerance was not reached.
     """
     box, dtype = Box.around(mask, grid, margin), local_field.dtype
-    inside, relaxation = box.pad(mask), dtype.type(RELAXATION)
+    inside = box.pad(mask)
     threshold = np.full(box.shape, THRESHOLD, dtype)
     if edges:
         if magnitude is None:
             raise InputError(f"edges = {edges} needs the magnitude, which is missing; give it, or set edges to 0")
         threshold[box.pad(_edges(magnitude, mask, grid, edges))] = 0
-    # The split field is the mean of measured and computed field, measured counting for `trust`, times `trusted`.
-    trust = box.pad(_weight(field_sd, mask).astype(dtype)) ** 2
+    # The split field is trust · measured + (1 − trust) · computed field.
+    weight = _weight(field_sd, mask).astype(dtype)
+    measured = box.pad(local_field * (weight > 0))
+    trust = box.pad(weight) ** 2
     trust /= trust + dtype.type(FIELD_PENALTY)
-    measured = box.pad(local_field * mask)
     w_field, w_support = measured.copy(), np.zeros_like(measured)
     measured *= trust
 
@@ -110,7 +110,7 @@ def tv(
     response += penalties[1] * dipole**2 + penalties[2]
     np.reciprocal(response, out=response)
 
-    variation = TotalVariation(threshold, grid.voxel_size, RELAXATION)
+    variation = TotalVariation(threshold, grid.voxel_size)
     x = asked = np.zeros(box.shape, dtype)
     field = w_field
 
@@ -121,8 +121,8 @@ def tv(
         x, field = irfftn(chi_spectrum, box.shape), irfftn(field_spectrum, box.shape)
         residual = variation.update(x)
         variation.pull(asked)
-        _confine(x, inside, penalties, relaxation, w_support, asked)
-        _fit(field, trust, measured, relaxation, w_field)
+        _confine(x, inside, penalties, variation.relaxation, w_support, asked)
+        _fit(field, trust, measured, variation.relaxation, w_field)
         return residual
 
     status, history = iterate(step, tolerance=tolerance, max_iterations=max_iterations)
@@ -186,4 +186,5 @@ def _fit(field, trust, measured, relaxation, w):  # type: ignore[no-untyped-def]
                 z = measured[i, j, k] + keep * w[i, j, k]
                 new = w[i, j, k] + relaxation * (field[i, j, k] - z)
                 w[i, j, k] = new
-                field[i, j, k] = measured[i, j, k] + keep * new + measured[i, j, k] + keep * new - new
+                z = measured[i, j, k] + keep * new
+                field[i, j, k] = z + z - new

@@ -65,9 +65,9 @@ def bet(
 
     All of it happens in world millimetres with trilinear interpolation, so that the voxels' shape and
     orientation do not matter; outside the volume the intensity is zero. Self-intersection is tested exactly
-    (an edge that pierces a triangle), and the voxels inside are those that the surface winds around. Where even
-    the dimmest voxels are as bright as tissue, as in a crop within the brain, the mask is the whole volume, and a
-    warning says so.
+    (an edge that pierces a triangle), and the voxels inside are those that the surface winds around. Where
+    even the dimmest voxels are as bright as tissue, as in a crop within the brain, the mask is the whole
+    volume, and a warning says so.
 
     Parameters
     ----------
@@ -249,11 +249,12 @@ def _grow(  # type: ignore[no-untyped-def]
 
 @serial
 def _interpolate(volume, x, y, z):  # type: ignore[no-untyped-def]
-    """Trilinear interpolation; zero outside the volume."""
-    i, j, k = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
+    """Trilinear interpolation; zero outside the volume, which ends half a voxel beyond the last centres."""
     nx, ny, nz = volume.shape
-    if i < 0 or j < 0 or k < 0 or i + 1 >= nx or j + 1 >= ny or k + 1 >= nz:
+    if not (-0.5 <= x <= nx - 0.5 and -0.5 <= y <= ny - 0.5 and -0.5 <= z <= nz - 0.5):
         return 0.0
+    x, y, z = min(max(x, 0.0), nx - 1.0), min(max(y, 0.0), ny - 1.0), min(max(z, 0.0), nz - 1.0)
+    i, j, k = min(int(x), nx - 2), min(int(y), ny - 2), min(int(z), nz - 2)
     u, v, w = x - i, y - j, z - k
     low = (volume[i, j, k] * (1 - w) + volume[i, j, k + 1] * w) * (1 - v) + (
         volume[i, j + 1, k] * (1 - w) + volume[i, j + 1, k + 1] * w

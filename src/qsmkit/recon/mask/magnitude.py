@@ -11,7 +11,7 @@ from qsmkit.grid import Grid
 from qsmkit.method import method
 from qsmkit.recon.mask.homogeneity import homogenised
 from qsmkit.recon.mask.morphology import filled, largest, opened
-from qsmkit.recon.mask.otsu import otsu
+from qsmkit.recon.mask.otsu import tissue_threshold
 
 
 @method("mask", produces="mask", cite=("Otsu1979", "Eckstein2019"), rev=1)
@@ -29,8 +29,9 @@ def threshold_mask(
 
     The echoes are combined as the root of their sum of squares and divided by the signal of the surrounding
     tissue, a Gaussian average over the voxels that give signal. Otsu's threshold of the quotient, or a stated
-    fraction, is the border. The skull is dark, so the largest connected part is the brain where no bridge
-    leads to the scalp, and the head elsewhere.
+    fraction, is the border; where the quotient has one mode, as in a crop within the brain, it lies three
+    robust standard deviations below the median, and a warning says so. The skull is dark, so the largest
+    connected part is the brain where no bridge leads to the scalp, and the head elsewhere.
 
     Parameters
     ----------
@@ -59,11 +60,16 @@ def threshold_mask(
     ------
     MaskError
         The magnitude is constant, or nothing is left.
+
+    Warns
+    -----
+    DataWarning
+        There is no air in view.
     """
     combined = np.sqrt(np.einsum("...e,...e", magnitude, magnitude))
     corrected = homogenised(combined, grid, smoothing, "threshold_mask")
-    threshold = fraction if fraction is not None else otsu(corrected, "threshold_mask").threshold
-    mask = corrected > threshold
+    threshold = tissue_threshold(corrected, "threshold_mask") if fraction is None else fraction
+    mask = corrected >= threshold
     if opening:
         mask = opened(mask, opening, grid.voxel_size) if mask.any() else mask
     if not mask.any():

@@ -1,13 +1,17 @@
 """Otsu's threshold: where a histogram falls into two classes."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from qsmkit.arrays import FloatArray
-from qsmkit.errors import MaskError
+from qsmkit.errors import DataWarning, MaskError
 
 BINS = 256
+
+ONE_MODE = 0.8
+"""Height of the valley between two modes, relative to the lower one, from which on they count as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,49 @@ def otsu(values: FloatArray, who: str) -> Split:
     centres = (edges[1:] + edges[:-1]) / 2
     below, moment = np.cumsum(share)[:-1], np.cumsum(share * centres)[:-1]
     mean = (share * centres).sum()
-    between = (mean * below - moment) ** 2 / (below * (1 - below))
+    classes = np.maximum(below * (1 - below), 1e-9)
+    between = (mean * below - moment) ** 2 / classes
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
     cut = int(best[len(best) // 2])
     variance = (share * (centres - mean) ** 2).sum()
     smooth = np.convolve(share, np.hanning(13)[1:-1], mode="same")
     peaks = min(smooth[: cut + 1].max(), smooth[cut + 1 :].max())
     return Split(float(edges[cut + 1]), float(between.max() / variance), float(smooth[cut] / peaks))
+
+
+def tissue_threshold(values: FloatArray, who: str) -> float:
+    """Return the threshold between noise and tissue, or below the tissue where no noise is in view.
+
+    It is Otsu's where the values have two modes. Where they have one (a crop within the brain), it is the
+    median less three robust standard deviations, 1.4826 × the median absolute deviation, and a warning says
+    so.
+
+    Parameters
+    ----------
+    values : array
+        Values of any shape and unit, larger in tissue.
+    who : str
+        Name of the method that asks, for the messages.
+
+    Raises
+    ------
+    MaskError
+        All values are the same.
+
+    Warns
+    -----
+    DataWarning
+        The values have a single mode.
+    """
+    split = otsu(values, who)
+    if split.valley < ONE_MODE:
+        return split.threshold
+    median = np.median(values)
+    threshold = float(median - 3 * 1.4826 * np.median(np.abs(values - median)))
+    warnings.warn(
+        f"{who}: the values have one mode, around {median:.2f}, so no air seems to be in view; from "
+        f"{threshold:.2f} on voxels are kept; state the threshold if that is wrong",
+        DataWarning,
+        stacklevel=4,
+    )
+    return threshold

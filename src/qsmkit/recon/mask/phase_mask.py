@@ -1,20 +1,15 @@
 """Mask of the voxels whose phase can be trusted."""
 
-import warnings
 from typing import Annotated
 
-import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from qsmkit.arrays import BoolArray, FloatArray
-from qsmkit.errors import DataWarning, MaskError
+from qsmkit.errors import MaskError
 from qsmkit.grid import Grid
 from qsmkit.method import method
 from qsmkit.recon.mask.morphology import closed, filled, largest, opened
-from qsmkit.recon.mask.otsu import otsu
-
-ONE_MODE = 0.8
-"""Height of the valley between two modes, relative to the lower one, from which on they count as one."""
+from qsmkit.recon.mask.otsu import tissue_threshold
 
 
 @method("mask", produces="mask", cite=("Stewart2022", "Otsu1979"), rev=1)
@@ -69,7 +64,7 @@ def quality_mask(
     DataWarning
         The quality has a single mode.
     """
-    level = _level(phase_quality) if threshold is None else threshold
+    level = tissue_threshold(phase_quality, "quality_mask") if threshold is None else threshold
     mask = phase_quality >= level
     if opening and mask.any():
         mask = opened(mask, opening, grid.voxel_size)
@@ -83,18 +78,3 @@ def quality_mask(
     if closing:
         mask = closed(mask, closing, grid.voxel_size)
     return filled(mask) if fill else mask
-
-
-def _level(quality: FloatArray) -> float:
-    split = otsu(quality, "quality_mask")
-    if split.valley < ONE_MODE:
-        return split.threshold
-    median = np.median(quality)
-    level = float(median - 3 * 1.4826 * np.median(np.abs(quality - median)))
-    warnings.warn(
-        f"quality_mask: the phase quality has one mode, around {median:.2f}, so no air seems to be in view; "
-        f"from {level:.2f} on voxels are kept; set threshold if that is wrong",
-        DataWarning,
-        stacklevel=4,
-    )
-    return level

@@ -32,8 +32,8 @@ def laplacian(
 
     The result is not congruent: it does not differ from the phase by whole turns. With a mask, the Laplacian
     outside is replaced by a constant, such that it sums to zero and the equation has a solution; that changes
-    the harmonic background inside, the field of sources outside, and nothing else. Background field removal has
-    to follow, and nothing may rely on the phase itself.
+    the harmonic background inside, the field of sources outside, and nothing else. Background field removal
+    has to follow, and nothing may rely on the phase itself.
 
     Parameters
     ----------
