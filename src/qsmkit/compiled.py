@@ -35,4 +35,4 @@ def parallel(function: Callable[P, R]) -> Callable[P, R]:
     return compiled
 
 
-numba.set_num_threads(min(thread_count(), numba.config.NUMBA_NUM_THREADS))
+numba.set_num_threads(min(thread_count(), numba.get_num_threads()))

@@ -90,13 +90,14 @@ class Grid:
     @cached_property
     def axes(self) -> npt.NDArray[np.float64]:
         """Unit vectors of the voxel axes in world coordinates, one a column: (3, 3)."""
-        return self.affine[:3, :3] / np.array(self.voxel_size)
+        axes: npt.NDArray[np.float64] = self.affine[:3, :3] / np.array(self.voxel_size)
+        return axes
 
     @cached_property
     def b0_direction(self) -> npt.NDArray[np.float64]:
         """Unit vector of B0 in voxel axes, b = Rᵀ e_z with R the *unit-normalised* columns of the affine: (3,)."""
-        b = self.axes[2]
-        return b / np.linalg.norm(b)
+        b: npt.NDArray[np.float64] = self.axes[2] / np.linalg.norm(self.axes[2])
+        return b
 
     @property
     def voxel_volume(self) -> float:

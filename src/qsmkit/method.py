@@ -2,8 +2,8 @@
 
 `@method("inversion", produces="chi", cite="Shmueli2009", rev=1)` on a function makes it known by its name. Positional
 parameters name the artifacts that it needs (those with a default of None are used when at hand), keyword-only
-parameters are its settings. Command line, recipe validation, provenance, methods text and documentation are derived from
-here; nothing is declared twice. Every call through the registry's wrapper checks arrays against `artifacts.ARTIFACTS`
+parameters are its settings. Command line, recipe validation, provenance, methods text and documentation are derived
+from here; nothing is declared twice. Every call through the registry's wrapper checks arrays against `artifacts.ARTIFACTS`
 and settings against their annotations, so that methods hold only science.
 """
 
@@ -110,13 +110,15 @@ def method(
             raise InputError(f"a method named {entry.name!r} is registered already; choose another name")
 
         signature = inspect.signature(function)
+        unchecked: Callable[..., R] = function
 
         @functools.wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             bound = signature.bind(*args, **kwargs)
             settings = {k: v for k, v in bound.arguments.items() if k in entry.parameters}
             inputs = {k: v for k, v in bound.arguments.items() if k not in entry.parameters}
-            return function(**_check_artifacts(entry.name, inputs), **entry.check(settings))  # type: ignore[arg-type]
+            made: R = unchecked(**_check_artifacts(entry.name, inputs), **entry.check(settings))
+            return made
 
         METHODS[entry.name] = replace(entry, function=checked)
         return checked

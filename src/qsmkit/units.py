@@ -16,7 +16,7 @@ def hz_per_ppm(field_strength: float) -> float:
 
 
 def radians_per_ppm(field_strength: float, echo_time: float) -> float:
-    """Return the phase, in rad, that a field shift of 1 ppm gathers in `echo_time` seconds at `field_strength` tesla."""
+    """Return the phase, in rad, that a shift of 1 ppm gathers in `echo_time` seconds at `field_strength` tesla."""
     return 2 * math.pi * hz_per_ppm(field_strength) * echo_time
 
 

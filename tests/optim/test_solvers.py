@@ -58,7 +58,8 @@ def test_lsmr_equals_damped_least_squares(least_squares, damping):
     a, b = least_squares
     solution = lsmr(matrix(a), b, damping=damping, tolerance=1e-12)
     assert solution.status == "converged"
-    np.testing.assert_allclose(solution.x, np.linalg.solve(a.T @ a + damping**2 * np.eye(20), a.T @ b), atol=1e-9)
+    expected = np.linalg.solve(a.T @ a + damping**2 * np.eye(20), a.T @ b)
+    np.testing.assert_allclose(solution.x, expected, atol=1e-9)
 
 
 def test_lsmr_criterion_is_the_true_one_and_the_normal_residual_falls(least_squares):
@@ -68,7 +69,7 @@ def test_lsmr_criterion_is_the_true_one_and_the_normal_residual_falls(least_squa
         solution = lsmr(matrix(a), b, tolerance=0, max_iterations=iterations)
         residual = b - a @ solution.x
         normal.append(np.linalg.norm(a.T @ residual))
-        # The norm of A is estimated (from below, in the Frobenius norm of what was seen): right within a factor.
+        # The norm of A is only estimated, as the Frobenius norm of what was seen of it.
         true = normal[-1] / (np.linalg.norm(a, 2) * np.linalg.norm(residual))
         assert 0.3 * true < solution.history[-1] < 3 * true
     assert (np.diff(normal) <= 0).all()
@@ -90,8 +91,8 @@ def test_fista_solves_the_lasso(lasso, least_squares):
     assert solution.status == "converged"
     np.testing.assert_allclose(solution.x, expected, atol=1e-10)
     a, b = least_squares
-    norm = np.linalg.norm(a, 2)
-    solution = fista(lambda x: a.T @ (a @ x - b), prox.box(), np.zeros(20), lipschitz=norm**2, tolerance=1e-10)
+    square = np.linalg.norm(a, 2) ** 2
+    solution = fista(lambda x: a.T @ (a @ x - b), prox.box(), np.zeros(20), lipschitz=square, tolerance=1e-10)
     np.testing.assert_allclose(solution.x, np.linalg.lstsq(a, b)[0], atol=1e-6)
 
 
@@ -111,8 +112,8 @@ def test_pdhg_solves_the_lasso(lasso):
     np.testing.assert_allclose(solution.x, expected, atol=1e-8)
 
 
-# Denoising min ½‖x − b‖² + λ Σ|∇x|. A box periodic in the plane and constant along z has the known answer of a step in one
-# dimension: each of two plateaus of length n moves towards the other by 2λ/n, one λ for each of its two ends.
+# Denoising, min ½‖x − b‖² + λ Σ|∇x|. A step that is constant in the plane, on a periodic volume, has a known
+# answer: each plateau, of n voxels, moves towards the other by 2λ/n, one λ for each of its two ends.
 
 WEIGHT = 0.3
 
@@ -138,8 +139,9 @@ def periodic_gradient(shape):
 
 def test_pdhg_denoises_a_step(step):
     b, expected = step
-    solution = pdhg(prox.squared_l2(1.0, b), prox.conjugate(prox.group_l2(WEIGHT)), periodic_gradient(b.shape), b,
-                    norm=np.sqrt(12), tolerance=1e-8, max_iterations=5000)
+    k, dual = periodic_gradient(b.shape), prox.conjugate(prox.group_l2(WEIGHT))
+    near, norm = prox.squared_l2(1.0, b), np.sqrt(12)
+    solution = pdhg(near, dual, k, b, norm=norm, tolerance=1e-8, max_iterations=5000)
     assert solution.status == "converged"
     np.testing.assert_allclose(solution.x, expected, atol=1e-5)
 
@@ -192,10 +194,11 @@ def test_a_step_too_long_diverges():
 
 def test_too_few_iterations_are_reported(least_squares):
     a, b = least_squares
+    dual = prox.conjugate(prox.squared_l2(1.0, b))
     for solution in (
         lsmr(matrix(a), b, tolerance=1e-12, max_iterations=2),
         cg(lambda x: a.T @ (a @ x), a.T @ b, tolerance=1e-12, max_iterations=2),
-        pdhg(prox.box(), prox.conjugate(prox.squared_l2(1.0, b)), matrix(a), np.zeros(20), norm=50, max_iterations=2),
+        pdhg(prox.box(), dual, matrix(a), np.zeros(20), norm=50, max_iterations=2),
     ):
         assert (solution.status, solution.iterations, len(solution.history)) == ("max_iterations", 2, 2)
 

@@ -1,7 +1,7 @@
 """The dipole against exact fields.
 
-A smooth profile χ(r) leaves nothing to partial volume, so that the field is exact everywhere, in the shell too. For any
-spherically symmetric χ, with χ̄(r) its mean inside radius r and θ the angle to B0,
+A smooth profile χ(r) leaves nothing to partial volume, so that the field is exact everywhere, in the shell
+too. For any spherically symmetric χ, with χ̄(r) its mean inside radius r and θ the angle to B0,
 
     ΔB = (cos²θ − 1/3) (χ̄(r) − χ(r)),
 
@@ -34,7 +34,7 @@ def oblique(voxel_size):
 
 
 def profile(radius, blur, dimensions):
-    """Return χ(r) = 1 inside `radius` with an edge of width `blur`, and its mean inside r, both as functions of r."""
+    """Return χ(r), 1 inside `radius` with an edge of width `blur`, and its mean inside r: two functions."""
     r = np.linspace(0, 40 * radius, 400_001)
     chi = erfc((r - radius) / (np.sqrt(2) * blur)) / 2
     shells = chi * r ** (dimensions - 1)
@@ -117,7 +117,7 @@ def block_mean(x, factor):
     ],
 )
 def test_sharp_ball_outside_a_one_voxel_shell(voxel_size, shape, tilt):
-    """A sharp edge must be drawn finer than the voxels: from partial volumes alone no kernel is this exact."""
+    """A sharp edge must be drawn finer than the voxels: from partial volumes no kernel is this exact."""
     radius, factor = 20, 2
     grid = Grid.tilted(shape, voxel_size, tilt=tilt)
     fine = finer(grid, factor)
@@ -137,7 +137,8 @@ def test_sharp_ball_outside_a_one_voxel_shell(voxel_size, shape, tilt):
 def test_forward_operator_is_self_adjoint(rng, shape, kind):
     kernel = dipole_kernel(Grid(shape, oblique((0.9, 1.2, 2.0))), kind=kind, dtype=np.float64)
     x, y = rng.standard_normal((2, *shape))
-    assert np.vdot(convolve(x, kernel, shape), y) == pytest.approx(np.vdot(x, convolve(y, kernel, shape)), rel=1e-10)
+    left, right = np.vdot(convolve(x, kernel, shape), y), np.vdot(x, convolve(y, kernel, shape))
+    assert left == pytest.approx(right, rel=1e-10)
 
 
 @pytest.mark.parametrize("kind", ["continuous", "discrete"])

@@ -55,7 +55,7 @@ def test_convolution_with_room_does_not_wrap(rng):
     x = rng.standard_normal((6, 7, 8))
     shape = (9, 9, 10)
     shift = np.zeros(shape)
-    shift[1, 0, 0] = shift[-1, 0, 0] = 1  # even, hence a real spectrum: sum of both neighbours along the first axis
+    shift[1, 0, 0] = shift[-1, 0, 0] = 1  # the sum of both neighbours: even, so that its spectrum is real
     both = fft.convolve(x, fft.rfftn(shift).real, shape)
     expected = np.zeros_like(x)
     expected[1:] += x[:-1]

@@ -34,7 +34,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 
 class StepProgress:
-    """Progress of a reconstruction: a bar on a terminal, a line a step elsewhere; callable as `pipeline.run.Progress`."""
+    """A bar on a terminal, a line a step elsewhere; callable as `pipeline.run.Progress`."""
 
     def __init__(self, name: str, *, quiet: bool = False) -> None:
         self._name = name

@@ -18,15 +18,21 @@ class Simulated(Protocol):
     """What a simulation offers for writing; see `qsmkit.simulate.head.SimulatedHead`."""
 
     @property
-    def scan(self) -> Scan: ...
+    def scan(self) -> Scan:
+        """The scan."""
     @property
-    def truth(self) -> Mapping[str, AnyArray]: ...
+    def truth(self) -> Mapping[str, AnyArray]:
+        """True maps by artifact name."""
     @property
-    def labels(self) -> AnyArray: ...
+    def labels(self) -> AnyArray:
+        """Label of each voxel."""
     @property
-    def label_names(self) -> Mapping[int, str]: ...
-    def stored_phase(self) -> AnyArray: ...
-    def stored_magnitude(self) -> AnyArray: ...
+    def label_names(self) -> Mapping[int, str]:
+        """Name of each label."""
+    def stored_phase(self) -> AnyArray:
+        """Return the phase as the scanner's integers, echo last."""
+    def stored_magnitude(self) -> AnyArray:
+        """Return the magnitude as the scanner's integers, echo last."""
 
 
 def write_head(out: Path, made: Simulated, *, overwrite: bool = False) -> None:

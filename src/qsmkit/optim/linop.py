@@ -1,11 +1,12 @@
 """Linear operators: a forward map, its adjoint, and the two shapes between them.
 
-Operators are composed with `@`, added with `+`, scaled with `*`, transposed with `.T`. Write the adjoint of the map that is
-really computed, then let `dot_test` say whether it is one.
+Operators are composed with `@`, added with `+`, scaled with `*`, transposed with `.T`. Write the adjoint of
+the map that is really computed, then let `dot_test` say whether it is one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ class LinearOperator:
     adjoint: Callable[[FloatArray], FloatArray]
 
     def __call__(self, x: FloatArray) -> FloatArray:
+        """Return A x."""
         if x.shape != self.domain:
             raise ShapeError(f"operator takes arrays of shape {self.domain}, not {x.shape}")
         return self.forward(x)
@@ -73,13 +75,13 @@ class LinearOperator:
 
     def norm(self, rng: np.random.Generator, *, iterations: int = 30) -> float:
         """Return a lower bound of the spectral norm, within a few per cent, by power iteration on AᵀA."""
-        x = rng.standard_normal(self.domain)
+        x: FloatArray = rng.standard_normal(self.domain)
         square = 0.0
         for _ in range(iterations):
             x /= max(float(np.linalg.norm(x)), np.finfo(float).tiny)
             x = self.adjoint(self.forward(x))
             square = float(np.linalg.norm(x))
-        return square**0.5
+        return math.sqrt(square)
 
 
 def identity(shape: tuple[int, ...]) -> LinearOperator:
@@ -93,7 +95,7 @@ def diagonal(weights: AnyArray) -> LinearOperator:
 
 
 def dot_test(operator: LinearOperator, rng: np.random.Generator) -> float:
-    """Return how far ⟨A x, y⟩ and ⟨x, Aᵀ y⟩ differ for random x and y, relative to ‖A x‖ ‖y‖; rounding if Aᵀ is right."""
+    """Return |⟨A x, y⟩ − ⟨x, Aᵀ y⟩| / ‖A x‖ ‖y‖ for random x and y: no more than rounding if Aᵀ is right."""
     x, y = rng.standard_normal(operator.domain), rng.standard_normal(operator.range)
     forward = operator(x)
     left, right = float(np.vdot(forward, y)), float(np.vdot(x, operator.T(y)))

@@ -2,7 +2,8 @@
 
     prox_{t g}(v) = argmin_x g(x) + ‖x − v‖² / 2t
 
-Each function here takes the parameters of g and returns the callable (v, t) ↦ prox_{t g}(v), which leaves v as it is.
+Each function here takes the parameters of g and returns the callable (v, t) ↦ prox_{t g}(v), which leaves v
+as it is.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,8 @@ def group_l2(weight: float | FloatArray = 1.0, *, axis: int = 0) -> Prox:
         length = np.sqrt(np.sum(v * v, axis=axis, keepdims=True))
         threshold = t * np.expand_dims(weight, axis) if np.ndim(weight) else t * np.asarray(weight)
         shorter = np.maximum(length - threshold, 0) / np.where(length > 0, length, 1)
-        return (v * shorter).astype(v.dtype, copy=False)
+        shortened: FloatArray = (v * shorter).astype(v.dtype, copy=False)
+        return shortened
 
     return prox
 
@@ -50,5 +52,5 @@ def support(inside: BoolArray) -> Prox:
 
 
 def conjugate(prox: Prox) -> Prox:
-    """Return the operator of the convex conjugate g*, by Moreau's identity v = prox_{t g*}(v) + t prox_{g/t}(v/t)."""
+    """Return the operator of the conjugate g*, by Moreau's v = prox_{t g*}(v) + t prox_{g/t}(v/t)."""
     return lambda v, t: v - t * prox(v / t, 1 / t)

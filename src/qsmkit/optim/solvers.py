@@ -1,4 +1,4 @@
-"""Iterative solvers. Each returns a `Solution`; none prints, none warns, none decides what to do when it fails."""
+"""Iterative solvers. Each returns a `Solution`; none prints, warns, or decides what to do when it fails."""
 
 from collections.abc import Callable
 
@@ -170,7 +170,7 @@ def lsmr(
         return Solution(x, "converged", 0, [])
     v = v / alpha
     h, h_bar = v.copy(), np.zeros_like(x)
-    # Rotations that turn the bidiagonal matrix into an upper triangle, and that one into a lower one; names as published.
+    # Rotations make the bidiagonal matrix upper triangular, and that one lower triangular (names as published).
     alpha_bar, zeta_bar = alpha, alpha * beta
     rho = rho_bar = c_bar = 1.0
     s_bar = 0.0
@@ -232,7 +232,7 @@ def fista(
     max_iterations: int = 500,
     callback: Callback | None = None,
 ) -> Solution[FloatArray]:
-    """Minimise f(x) + g(x), f smooth, by accelerated proximal gradients, restarted when momentum points uphill.
+    """Minimise f(x) + g(x), f smooth, by accelerated proximal gradients that restart when they overshoot.
 
     Parameters
     ----------
@@ -291,8 +291,8 @@ def admm(
 ) -> Solution[FloatArray]:
     """Minimise f(x) + g(K x) by the alternating direction method of multipliers, over-relaxed.
 
-    Kept as the Douglas–Rachford iteration that it is: the one state w holds both the split variable prox(w) and the
-    scaled dual w − prox(w).
+    Kept as the Douglas–Rachford iteration that it is: the one state w holds both the split variable z = prox(w)
+    and the scaled dual w − z.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ def admm(
     relaxation : float
         Between 0 and 2; 1.5 to 1.8 is usually fastest.
     tolerance : float
-        Stop when the fixed-point residual ‖K x − prox(w)‖ is at most tolerance ‖K x‖. It is zero only at a minimum.
+        Stop when the fixed-point residual ‖K x − z‖ is at most tolerance ‖K x‖; it is zero only at a minimum.
     max_iterations : int
         Most iterations to do.
     callback : callable, optional

@@ -1,13 +1,13 @@
 """Isotropic total variation inside a splitting method, in two fused passes over the volume an iteration.
 
-ADMM on min_x f(x) + λ Σ m |G x| splits z = G x. Over-relaxed, it is the Douglas–Rachford iteration in one vector field w
-(Eckstein & Bertsekas 1992): with the threshold κ = λ m / ρ,
+ADMM on min_x f(x) + λ Σ m |G x| splits z = G x. Over-relaxed, it is the Douglas–Rachford iteration in one
+vector field w (Eckstein & Bertsekas 1992): with the threshold κ = λ m / ρ,
 
     z = max(1 − κ/|w|, 0) w,    x = argmin f(x) + ρ/2 ‖G x − (2z − w)‖²,    w ← w + α (G x − z).
 
-So w is all that is kept, with the factor r that reflects it, 2z − w = r w: z = (1 + r)/2 w and the dual w − z are made from
-these where they are needed. The volume is periodic, as the
-Fourier transform that solves for x takes it to be.
+So w is all that is kept, with the factor r that reflects it, 2z − w = r w; z = (1 + r)/2 w and the dual w − z
+are made from these where they are needed. The volume is periodic, as the Fourier transform that solves for x
+takes it to be.
 """
 
 import numpy as np
@@ -29,7 +29,9 @@ class TotalVariation:
         α, between 0 and 2; kept in the type of the arrays.
     """
 
-    def __init__(self, threshold: FloatArray, voxel_size: tuple[float, float, float], relaxation: float = 1.7) -> None:
+    def __init__(
+        self, threshold: FloatArray, voxel_size: tuple[float, float, float], relaxation: float = 1.7
+    ) -> None:
         dtype, (nx, _, nz) = threshold.dtype, threshold.shape
         self._threshold = threshold
         self._inverse = (1 / np.array(voxel_size)).astype(dtype)
@@ -49,8 +51,9 @@ class TotalVariation:
         _pull(self._w, self._reflection, self._inverse, out)
 
 
-# The innermost loops run over plain neighbours and sum into rows, so that they are vectorised and their sums do not depend
-# on the number of threads. `rows` holds, for each plane, the sums of squares of residual and gradient, and scratch.
+# The innermost loops run over plain neighbours and sum into rows, so that they are vectorised and their sums
+# do not depend on the number of threads. `rows` holds, for each plane, two sums of squares (residual,
+# gradient) and scratch.
 
 
 @parallel

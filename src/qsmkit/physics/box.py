@@ -1,4 +1,4 @@
-"""The part of a volume that is worth transforming: the box around a mask, with room behind it for the convolution."""
+"""The part of a volume that is worth transforming: the box around a mask, with room behind it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from qsmkit.physics.fft import Shape, fast_shape
 class Box:
     """The bounding box of a mask and the shape of the transforms made of it.
 
-    Transforms are periodic. Zero padding at the far end of each axis keeps the two sides of the mask apart: with a margin
-    as long as the box itself, no voxel meets a periodic image of another before its own.
+    Transforms are periodic. Zero padding at the far end of each axis keeps the two sides of the mask apart:
+    with a margin as long as the box itself, no voxel is nearer to a periodic image of another than to that
+    other.
 
     Attributes
     ----------

@@ -1,9 +1,10 @@
-"""Differences on the voxel grid: gradient, its exact adjoint, the Laplacian, and their symbol in the Fourier domain.
+"""Differences on the voxel grid: gradient, its exact adjoint, the Laplacian, and their Fourier symbol.
 
-    (G x)ᵢ(v) = (x(v + eᵢ) − x(v)) / hᵢ,    −GᵀG = Laplacian (7-point),    F GᵀG F⁻¹ = Σᵢ (2 sin(π kᵢ hᵢ) / hᵢ)²
+    (G x)ᵢ(v) = (x(v + eᵢ) − x(v)) / hᵢ,    −GᵀG = Laplacian (7-point),    F GᵀG F⁻¹ = Σᵢ (2 sin(πkᵢhᵢ) / hᵢ)²
 
-with voxel size h in mm. Volumes either continue periodically, which the Fourier transform diagonalises, or end with zero
-slope ("neumann"): the difference across the far face is zero. Both keep Gᵀ the exact adjoint of G.
+with voxel size h in mm. Volumes either continue periodically, which the Fourier transform diagonalises, or
+end with zero slope ("neumann"): the difference across the far face is zero. Both keep Gᵀ the exact adjoint of
+G.
 """
 
 from typing import Literal
@@ -87,7 +88,7 @@ def laplacian(x: FloatArray, voxel_size: VoxelSize, *, boundary: Boundary = "neu
 
 
 def gradient_symbol(shape: Shape, voxel_size: VoxelSize, *, dtype: npt.DTypeLike = np.float32) -> FloatArray:
-    """Return the symbol of the periodic GᵀG on the half spectrum of a real FFT: (X, Y, Z//2 + 1), in 1/mm²."""
+    """Return the symbol of the periodic GᵀG on the half spectrum of a real FFT: (X, Y, Z//2 + 1), 1/mm²."""
     x, y, z = (
         (2 * np.sin(np.pi * k * h) / h) ** 2
         for k, h in zip(frequencies(shape, voxel_size), voxel_size, strict=True)
@@ -100,9 +101,9 @@ def _inverse(voxel_size: VoxelSize, dtype: npt.DTypeLike) -> FloatArray:
     return (1 / np.array(voxel_size)).astype(dtype)
 
 
-# In the kernels `i1` is the next plane and `i0` the one before; beyond a Neumann face they point at the voxel itself (whose
-# difference vanishes) or the contribution is switched off by a factor of zero. The innermost loop runs over plain
-# neighbours, so that it is vectorised; its ends are done apart.
+# In the kernels `i1` is the next plane and `i0` the one before. Beyond a Neumann face they point at the voxel
+# itself, whose difference vanishes, or a factor of zero switches the contribution off. The innermost loop
+# runs over plain neighbours, so that it is vectorised; its ends are done apart.
 
 
 @parallel
@@ -169,5 +170,6 @@ def _laplacian(x, inverse_square, periodic, y):  # type: ignore[no-untyped-def]
                 y[i, j, k] += (x[i, j, k - 1] - x[i, j, k] + (x[i, j, k + 1] - x[i, j, k])) * c
             if nz > 1:
                 before, after = (nz - 1, 0) if periodic else (0, nz - 1)
+                end = nz - 1
                 y[i, j, 0] += (x[i, j, before] - x[i, j, 0] + (x[i, j, 1] - x[i, j, 0])) * c
-                y[i, j, nz - 1] += (x[i, j, nz - 2] - x[i, j, nz - 1] + (x[i, j, after] - x[i, j, nz - 1])) * c
+                y[i, j, end] += (x[i, j, end - 1] - x[i, j, end] + (x[i, j, after] - x[i, j, end])) * c

@@ -64,7 +64,8 @@ def dipole_kernel(
     kernel /= -laplacian
     kernel += 1 / 3
     kernel[0, 0, 0] = 0
-    return kernel.astype(dtype)
+    result: FloatArray = kernel.astype(dtype)
+    return result
 
 
 def forward_field(chi: FloatArray, grid: Grid, *, kind: Kernel = "continuous") -> FloatArray:

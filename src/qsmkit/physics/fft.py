@@ -1,6 +1,6 @@
 """The real FFT pair: the only file that knows which library transforms, on how many threads and to which length.
 
-Volumes are real, so half the spectrum is enough: shape (X, Y, Z//2 + 1), complex64 for float32 input. The default engine
+Volumes are real: half the spectrum is enough: shape (X, Y, Z//2 + 1), complex64 for float32 input. The default engine
 is scipy.fft on all threads. pyFFTW is used only if the user has installed it and asked for it with `set_engine`: the
 FFTW library is GPL.
 """

@@ -123,7 +123,7 @@ def clearance(mask: BoolArray, voxel_size: VoxelSize, limit: float) -> npt.NDArr
         Distance in mm from the voxel's centre to the nearest face of a voxel outside the mask, at most
         `limit`; zero outside.
     """
-    distance = np.where(np.pad(mask, 1), np.float32(limit**2), np.float32(0))
+    distance = np.where(np.pad(np.ascontiguousarray(mask), 1), np.float32(limit**2), np.float32(0))
     for axis, h in enumerate(voxel_size):
         offset = np.arange(min(int(np.ceil(limit / h + 0.5)) + 1, distance.shape[axis]))
         cost = (np.maximum(offset - 0.5, 0) * h) ** 2

@@ -8,7 +8,6 @@ nothing else; a run that was killed goes on where it stopped.
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -88,7 +87,7 @@ class Cache:
             for name, array in arrays.items():
                 np.save(scratch / f"{name}.npy", array)
             (scratch / _RECORD).write_text(json.dumps({**record, "arrays": list(arrays)}))
-            os.replace(scratch, self.folder / key)
+            scratch.replace(self.folder / key)
         except OSError as error:
             shutil.rmtree(scratch, ignore_errors=True)
             if not (self.folder / key).is_dir():  # else another process was quicker

@@ -19,8 +19,8 @@ from qsmkit.pipeline.run import Result
 from qsmkit.volume import Scan
 
 WRITTEN = (
-    "chi", "r2star", "t2star", "total_field", "field_sd", "fit_residual", "local_field", "phase_quality", "phase_offset",
-    "reference_mask",
+    "chi", "r2star", "t2star", "total_field", "field_sd", "fit_residual", "local_field", "phase_quality",
+    "phase_offset", "reference_mask",
 )  # fmt: skip
 """Artifacts that are written if a reconstruction made them; the two masks come on top."""
 

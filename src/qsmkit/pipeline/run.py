@@ -19,7 +19,7 @@ from qsmkit.recon.referencing import reference_statistics
 from qsmkit.volume import Scan
 
 Progress = Callable[[int, int, str], None]
-"""Called before each step with its number from 1, the number of steps, and the method's name; and once more at the end."""
+"""Called before each step with its number from 1, the number of steps, the method's name; and once more at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def plan_keys(plan: Plan, scan: Scan, given: Mapping[str, AnyArray] | None = Non
 
 def _inputs(scan: Scan, given: Mapping[str, AnyArray] | None) -> dict[str, Any]:
     """Return what the first step may use, by name."""
-    arrays = {
+    arrays: dict[str, Any] = {
         "grid": scan.grid,
         "echo_times": scan.echo_times,
         "field_strength": scan.field_strength,

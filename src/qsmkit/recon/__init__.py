@@ -24,8 +24,8 @@ from qsmkit.recon.unwrap.laplacian import laplacian
 from qsmkit.recon.unwrap.romeo import romeo
 
 __all__ = [
-    "arlo", "bet", "bipolar", "close", "dilate", "erode", "fill_holes", "laplacian", "largest_component", "lbv", "mcpc3ds",
-    "nonlinear_fit", "pdf", "quality_mask", "r2star_nonlinear", "reference_brain", "reference_csf", "reference_region", "resharp",
-    "romeo", "romeo_quality", "rts", "single_echo", "threshold_mask", "tikhonov", "tkd", "tv", "vsharp",
-    "weighted_fit",
+    "arlo", "bet", "bipolar", "close", "dilate", "erode", "fill_holes", "laplacian", "largest_component", "lbv",
+    "mcpc3ds", "nonlinear_fit", "pdf", "quality_mask", "r2star_nonlinear", "reference_brain", "reference_csf",
+    "reference_region", "resharp", "romeo", "romeo_quality", "rts", "single_echo", "threshold_mask", "tikhonov",
+    "tkd", "tv", "vsharp", "weighted_fit",
 ]  # fmt: skip

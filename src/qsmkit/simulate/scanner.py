@@ -137,7 +137,7 @@ def _receive(space: Space, rng: np.random.Generator) -> tuple[FloatArray, FloatA
     cx, cy, cz = rng.normal(0, 0.2, 3).astype(np.float32)
     sensitivity: FloatArray = np.exp(np.float32(-0.35) * ((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2))
     a = np.array([0.8, 1.5, -0.9, 0.7, 1.1, -0.9, 0.6]) * (1 + 0.3 * rng.normal(size=7))
-    terms = (np.ones((1, 1, 1), np.float32), x, y, z, x * y, x * x + y * y, y * z)
+    terms: tuple[FloatArray, ...] = (np.ones((1, 1, 1), np.float32), x, y, z, x * y, x * x + y * y, y * z)
     phase = np.zeros(space.shape, np.float32)
     for weight, term in zip(a, terms, strict=True):
         phase += np.float32(weight) * term

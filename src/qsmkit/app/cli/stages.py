@@ -9,7 +9,7 @@ import numpy as np
 from cyclopts import App, Parameter
 
 import qsmkit.method
-import qsmkit.recon  # noqa: F401  (registers the methods)
+import qsmkit.recon
 from qsmkit.app import console
 from qsmkit.arrays import AnyArray, as_float
 from qsmkit.artifacts import ARTIFACTS
@@ -48,7 +48,8 @@ def _command(entry: Method) -> Callable[..., None]:
     parameters, docs = [], []
 
     def add(name: str, annotation: Any, default: Any, text: str) -> None:
-        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
         docs.append(f"{name}\n    {text}")
 
     for name in (*entry.needs, *entry.uses):

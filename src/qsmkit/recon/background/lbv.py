@@ -65,14 +65,14 @@ def lbv(
         Nothing is left inside the edge.
     """
     box = Box.around(mask, grid, 0)
-    edge = np.pad(box.crop(mask), 1)
+    edge = np.pad(np.ascontiguousarray(box.crop(mask)), 1)
     for _ in range(peel):
         edge = _interior(edge)
     inside = _interior(edge)
     if not inside.any():
         raise MaskError(f"lbv: nothing is left inside the edge after peeling {peel} layers; peel fewer")
 
-    field = np.pad(box.crop(total_field), 1) * edge
+    field = np.pad(np.ascontiguousarray(box.crop(total_field)), 1) * edge
     field[edge] -= field[edge].mean()
     levels = _levels(inside, grid.voxel_size, field.dtype)
 

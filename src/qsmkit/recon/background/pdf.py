@@ -25,14 +25,14 @@ def pdf(
     *,
     margin: Annotated[float, Gt(0)] = 20.0,
     regularisation: Annotated[float, Ge(0)] = 1e-4,
-    tolerance: Annotated[float, Gt(0), Lt(1)] = 3e-3,
+    tolerance: Annotated[float, Gt(0), Lt(1)] = 1e-3,
     max_iterations: Annotated[int, Ge(1)] = 200,
 ) -> LocalField:
     """Fit the field of dipoles outside the mask to the field inside, and subtract it.
 
-    minimise ‖W (b − D M̄ χ)‖² + λ ‖χ‖², b_L = b − D M̄ χ, with M̄ the voxels outside the mask and W the inverse
-    standard deviation of the field relative to its median (Liu 2011), by conjugate gradients. The mask is kept
-    whole.
+    minimise ‖W (b − D M̄ χ)‖² + λ ‖χ‖², b_L = b − D M̄ χ, with M̄ the voxels outside the mask and W the
+    inverse standard deviation of the field relative to its median (Liu 2011), by conjugate gradients. The mask
+    is kept whole.
 
     Beyond the paper: solid harmonics of degree up to two, which shim coils and far sources make and nearby
     dipoles fit slowly, are fitted and subtracted first; and λ keeps sources next to the edge from growing

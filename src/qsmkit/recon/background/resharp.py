@@ -30,7 +30,8 @@ def resharp(
     minimise ‖M (δ − ρ) ⋆ (b − b_L)‖² + λ ‖b_L‖², by conjugate gradients, where M holds the voxels around
     which the ball ρ lies in the mask (Sun & Wilman 2014).
 
-    Noise is a part of b_L: it is deconvolved with the local field, not suppressed, and its variance does not enter.
+    Noise is a part of b_L: it is deconvolved with the local field, not suppressed, and its variance does not
+    enter.
 
     Parameters
     ----------
@@ -91,8 +92,8 @@ def revsharp(
     minimise Σ_r (r / r_max)² ‖M_r (δ − ρ_r) ⋆ (b − b_L)‖² + λ ‖b_L‖², where shell M_r holds the voxels around
     which r is the largest of the radii whose ball lies in the mask (REV-SHARP, Kan 2016). It keeps the mask
     nearly whole, as V-SHARP does, without V-SHARP's inconsistent deconvolution. Beyond the paper: the radii
-    halve from one to the next, and smaller balls count less, as the field next to the edge is where voxels are
-    too coarse for it.
+    halve from one to the next, and smaller balls count less, as voxels are too coarse for the field next to
+    the edge.
 
     Parameters
     ----------

@@ -15,10 +15,10 @@ from qsmkit.optim.total_variation import TotalVariation
 from qsmkit.physics.box import Box
 from qsmkit.physics.derivatives import gradient_symbol
 from qsmkit.physics.dipole import Kernel, dipole_kernel
-from qsmkit.physics.fft import irfftn, rfftn
+from qsmkit.physics.fft import convolve, irfftn, rfftn
 
 THRESHOLD = 0.01
-"""κ = λ/ρ in ppm/mm: gradients below it are zero in the split variable. Sets the speed of convergence, not the result."""
+"""κ = λ/ρ in ppm/mm: below it the split gradient is zero. It sets the speed, not the result."""
 
 
 @method("inversion", produces="chi", cite=("Kames2018", "Fong2011"), rev=1)
@@ -40,9 +40,9 @@ def rts(
         χ₁ ≈ argmin ‖M (D χ − B)‖²
         χ = argmin λ Σ |∇χ| + ½ ‖S (F χ − F χ₁)‖²,    S(k) = 1 where |D(k)| > δ, else 0
 
-    χ₁ comes from a few iterations of LSMR, M being the mask, and χ from ADMM with one pair of transforms an iteration
-    (Kames 2018). Other than published, LSMR works on max(|D|, δ) χ: without this scaling a few iterations leave the
-    frequencies just above δ far too small.
+    χ₁ comes from a few iterations of LSMR, M being the mask, and χ from ADMM with one pair of transforms an
+    iteration (Kames 2018). Other than published, LSMR works on max(|D|, δ) χ: without this scaling a few
+    iterations leave the frequencies just above δ far too small.
 
     Parameters
     ----------

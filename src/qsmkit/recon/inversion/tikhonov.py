@@ -24,9 +24,11 @@ def tikhonov(
     margin: Annotated[float, Ge(0)] = 12.0,
     kernel: Kernel = "continuous",
 ) -> FloatArray:
-    """Regularised least squares in closed form, with a quadratic penalty on χ, its gradient or its Laplacian.
+    """Least squares in closed form, with a quadratic penalty on χ, its gradient or its Laplacian.
 
-    χ = argmin ‖D χ − B‖² + λ ‖Γ χ‖², that is χ(k) = D B / (D² + λ |Γ|²) in one pair of transforms (Bilgic 2014).
+        χ = argmin ‖D χ − B‖² + λ ‖Γ χ‖²,    χ(k) = D B / (D² + λ |Γ|²)
+
+    One pair of transforms (Bilgic 2014).
 
     Parameters
     ----------

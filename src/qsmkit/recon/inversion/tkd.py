@@ -25,8 +25,9 @@ def tkd(
 ) -> FloatArray:
     """Divide by the dipole kernel, truncated where it is small.
 
-    χ(k) = B(k) / D(k) where |D(k)| ≥ t, and B(k) sign(D(k)) / t elsewhere (Shmueli 2009). The result is divided by the
-    mean over k of what this makes of a point source, the factor by which truncation shrinks χ (Schweser 2013).
+    χ(k) = B(k) / D(k) where |D(k)| ≥ t, and B(k) sign(D(k)) / t elsewhere (Shmueli 2009). The result is
+    divided by the mean over k of what this makes of a point source, the factor by which truncation shrinks χ
+    (Schweser 2013).
 
     Parameters
     ----------
@@ -59,6 +60,6 @@ def tkd(
 
 
 def _mean(half: FloatArray, length: int) -> float:
-    """Return the mean of a whole real, even spectrum: planes of its stored half stand for two, but for k = 0 and Nyquist."""
+    """Return the mean of a whole real, even spectrum: all planes of its half but k = 0 and Nyquist count twice."""
     twice = half[:, :, 1 : (length + 1) // 2].sum(dtype=np.float64)
     return float((half.sum(dtype=np.float64) + twice) / (half.shape[0] * half.shape[1] * length))

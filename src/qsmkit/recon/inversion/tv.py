@@ -44,9 +44,9 @@ def tv(
 
         χ = argmin ½ ‖W (D χ − B)‖² + λ Σ m |∇χ|    with χ = 0 outside the mask
 
-    W is zero outside the mask, where the field is not zero but unknown, and inside it min(1, median(σ)/σ) with σ the
-    field's standard deviation, or 1 without one. Solved by ADMM with the gradient (Bilgic 2014), the field D χ (Milovic
-    2018) and the support split off: two pairs of real transforms an iteration.
+    W is zero outside the mask, where the field is not zero but unknown, and inside it min(1, median(σ)/σ)
+    with σ the field's standard deviation, or 1 without one. Solved by ADMM with the gradient (Bilgic 2014),
+    the field D χ (Milovic 2018) and the support split off: two pairs of real transforms an iteration.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def tv(
     threshold = np.full(box.shape, THRESHOLD, dtype)
     if edges:
         if magnitude is None:
-            raise InputError(f"edges = {edges} needs the magnitude, which is missing; give it, or set edges to 0")
+            raise InputError(f"edges = {edges} needs the magnitude, which is missing; give it, or leave edges 0")
         threshold[box.pad(_edges(magnitude, mask, grid, edges))] = 0
     # The split field is trust · measured + (1 − trust) · computed field.
     weight = _weight(field_sd, mask).astype(dtype)
@@ -145,10 +145,12 @@ def _edges(magnitude: FloatArray, mask: BoolArray, grid: Grid, share: float) -> 
     """Return the voxels of the mask in which the magnitude, root sum of squares over echoes, is steepest."""
     combined = np.sqrt(np.sum(magnitude * magnitude, axis=-1))
     steepness = np.linalg.norm(gradient(combined, grid.voxel_size), axis=0)
-    return mask & (steepness > np.quantile(steepness[mask], 1 - share))
+    steep: BoolArray = mask & (steepness > np.quantile(steepness[mask], 1 - share))
+    return steep
 
 
-# Field and support each keep a state w, as `TotalVariation` does for the gradient, and ask χ for its reflection 2z − w.
+# Field and support each keep a state w, as `TotalVariation` does for the gradient, and ask χ for its
+# reflection 2z − w.
 
 
 @parallel
@@ -165,14 +167,15 @@ def _solve(chi, field, dipole, response, penalties):  # type: ignore[no-untyped-
 
 @parallel
 def _confine(x, inside, penalties, relaxation, w, asked):  # type: ignore[no-untyped-def]
-    """Step w of the support, whose z is w inside and zero outside, and add what it asks to what the gradient asks."""
+    """Step w of the support, whose z is w inside and zero outside; join what it and the gradient ask."""
     for i in prange(x.shape[0]):
         for j in range(x.shape[1]):
             for k in range(x.shape[2]):
                 z = w[i, j, k] if inside[i, j, k] else relaxation - relaxation
                 new = w[i, j, k] + relaxation * (x[i, j, k] - z)
                 w[i, j, k] = new
-                asked[i, j, k] = penalties[0] * asked[i, j, k] + penalties[2] * (new if inside[i, j, k] else -new)
+                reflected = new if inside[i, j, k] else -new
+                asked[i, j, k] = penalties[0] * asked[i, j, k] + penalties[2] * reflected
 
 
 @parallel
