@@ -8,7 +8,10 @@ import os
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-import numba
+# Idle OpenMP threads otherwise spin, and take the processors from the Fourier transforms between two kernels.
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import numba  # noqa: E402
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,13 +28,13 @@ def thread_count() -> int:
 
 def serial(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` for one thread."""
-    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True)(function)
+    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     return compiled
 
 
 def parallel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` with its `prange` loops spread over all threads."""
-    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, parallel=True)(function)
+    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy")(function)
     return compiled
 
 

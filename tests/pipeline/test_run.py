@@ -35,7 +35,7 @@ def test_running_again_resumes_and_gives_the_same(scan, recipe, tmp_path):
 
 def test_a_change_makes_anew_what_depends_on_it_and_nothing_else(scan, recipe, tmp_path):
     reconstruct(scan, recipe, cache=tmp_path)
-    changed = reconstruct(scan, recipe, cache=tmp_path, settings={"vsharp": {"threshold": 0.1}})
+    changed = reconstruct(scan, recipe, cache=tmp_path, settings={"vsharp": {"threshold": 0.07}})
     fresh = [s.method for s in changed.steps if not s.cached]
     assert fresh == ["vsharp", "tkd", "reference_brain"]
 

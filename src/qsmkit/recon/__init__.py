@@ -2,7 +2,7 @@
 
 from qsmkit.recon.background.lbv import lbv
 from qsmkit.recon.background.pdf import pdf
-from qsmkit.recon.background.resharp import resharp
+from qsmkit.recon.background.resharp import resharp, revsharp
 from qsmkit.recon.background.vsharp import vsharp
 from qsmkit.recon.field.bipolar import bipolar
 from qsmkit.recon.field.mcpc3ds import mcpc3ds
@@ -10,6 +10,7 @@ from qsmkit.recon.field.nonlinear_fit import nonlinear_fit
 from qsmkit.recon.field.single_echo import single_echo
 from qsmkit.recon.field.weighted_fit import weighted_fit
 from qsmkit.recon.inversion.rts import rts
+from qsmkit.recon.inversion.tfi import tfi
 from qsmkit.recon.inversion.tikhonov import tikhonov
 from qsmkit.recon.inversion.tkd import tkd
 from qsmkit.recon.inversion.tv import tv
@@ -18,6 +19,7 @@ from qsmkit.recon.mask.magnitude import threshold_mask
 from qsmkit.recon.mask.morphology import close, dilate, erode, fill_holes, largest_component
 from qsmkit.recon.mask.phase_mask import quality_mask
 from qsmkit.recon.mask.quality import romeo_quality
+from qsmkit.recon.mask.trim import trim
 from qsmkit.recon.referencing import reference_brain, reference_csf, reference_region
 from qsmkit.recon.relaxometry import arlo, r2star_nonlinear
 from qsmkit.recon.unwrap.laplacian import laplacian
@@ -26,6 +28,6 @@ from qsmkit.recon.unwrap.romeo import romeo
 __all__ = [
     "arlo", "bet", "bipolar", "close", "dilate", "erode", "fill_holes", "laplacian", "largest_component", "lbv",
     "mcpc3ds", "nonlinear_fit", "pdf", "quality_mask", "r2star_nonlinear", "reference_brain", "reference_csf",
-    "reference_region", "resharp", "romeo", "romeo_quality", "rts", "single_echo", "threshold_mask", "tikhonov",
-    "tkd", "tv", "vsharp", "weighted_fit",
+    "reference_region", "resharp", "revsharp", "romeo", "romeo_quality", "rts", "single_echo", "tfi",
+    "threshold_mask", "tikhonov", "tkd", "trim", "tv", "vsharp", "weighted_fit",
 ]  # fmt: skip

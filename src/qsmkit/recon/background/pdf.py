@@ -13,7 +13,6 @@ from qsmkit.physics.box import Box
 from qsmkit.physics.dipole import dipole_kernel
 from qsmkit.physics.fft import irfftn, rfftn
 from qsmkit.recon.background.result import LocalField
-from qsmkit.recon.background.weight import inverse_variance
 
 
 @method("background", cite="Liu2011", rev=1)
@@ -24,19 +23,20 @@ def pdf(
     field_sd: FloatArray | None = None,
     *,
     margin: Annotated[float, Gt(0)] = 20.0,
-    regularisation: Annotated[float, Ge(0)] = 1e-4,
+    local_sd: Annotated[float, Gt(0)] = 0.01,
+    source_sd: Annotated[float, Gt(0)] = 1.0,
     tolerance: Annotated[float, Gt(0), Lt(1)] = 1e-3,
     max_iterations: Annotated[int, Ge(1)] = 200,
 ) -> LocalField:
     """Fit the field of dipoles outside the mask to the field inside, and subtract it.
 
-    minimise ‖W (b − D M̄ χ)‖² + λ ‖χ‖², b_L = b − D M̄ χ, with M̄ the voxels outside the mask and W the
-    inverse standard deviation of the field relative to its median (Liu 2011), by conjugate gradients. The mask
-    is kept whole.
+    minimise ‖W (b − D M̄ χ)‖² + ‖χ‖² / σ_χ², b_L = b − D M̄ χ, with M̄ the voxels outside the mask (Liu 2011), by
+    conjugate gradients. The mask is kept whole.
 
     Beyond the paper: solid harmonics of degree up to two, which shim coils and far sources make and nearby
-    dipoles fit slowly, are fitted and subtracted first; and λ keeps sources next to the edge from growing
-    without bound to fit the noise.
+    dipoles fit slowly, are fitted and subtracted first; the fit leaves noise *and* the local field as its
+    residual, so that W² = 1 / (σ² + σ_L²) holds the variance of both; and the prior σ_χ keeps sources next to
+    the edge from growing without bound to fit the noise.
 
     Parameters
     ----------
@@ -47,12 +47,14 @@ def pdf(
     grid : Grid
         Geometry.
     field_sd : (X, Y, Z) array, optional
-        Standard deviation of the total field in ppm; every voxel counts the same without it.
+        Standard deviation σ of the total field in ppm; every voxel counts the same without it.
     margin : float
         Room for sources around the mask in mm. The volume continues periodically; the images of a source lie
         outside the mask too, so that more room serves only to place sources.
-    regularisation : float
-        λ: the square of the field's standard deviation over that of the sources (10 ppb over 1 ppm).
+    local_sd : float
+        Standard deviation σ_L of the local field to be expected, in ppm.
+    source_sd : float
+        Standard deviation σ_χ of the susceptibility outside to be expected, in ppm.
     tolerance : float
         Relative residual of the normal equations at which iterations stop.
     max_iterations : int
@@ -66,7 +68,8 @@ def pdf(
     box = Box.around(mask, grid, margin)
     inside = box.pad(mask)
     outside = ~inside
-    weight = box.pad(inverse_variance(field_sd, mask))
+    noise = 0 if field_sd is None else (field_sd / local_sd) ** 2
+    weight = box.pad((mask / (1 + noise)).astype(total_field.dtype))
     field = box.pad(total_field)
     _subtract_harmonics(field, inside, weight, grid)
     dipole = dipole_kernel(grid, box.shape, dtype=field.dtype)
@@ -82,9 +85,11 @@ def pdf(
         b *= outside
         return b
 
+    prior = (local_sd / source_sd) ** 2
+
     def normal(chi: FloatArray) -> FloatArray:
         y = sources(fields(chi))
-        y += regularisation * chi
+        y += prior * chi
         return y
 
     solution = cg(

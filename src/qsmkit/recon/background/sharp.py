@@ -32,9 +32,9 @@ class HighPass:
     level : array of int8
         Index of the shell that a voxel belongs to; −1 where no ball fits.
     radii : tuple of float
-        Radii of the shells that are not empty, descending, in mm.
+        Radii of the balls that fit somewhere, descending, in mm.
     kernels : tuple of array
-        1 − F ρ_n of those shells, on the half spectrum.
+        1 − F ρ_n of those balls, on the half spectrum.
     valid : (X, Y, Z) bool array
         Voxels of the full volume around which some ball fits.
     """
@@ -57,7 +57,8 @@ class HighPass:
             A ball is too small to hold the voxels around its centre.
         """
         box = Box.around(mask, grid, 0)
-        room = clearance(box.crop(mask), grid.voxel_size, max(radii))
+        beyond_doubt = 1.01 * max(radii)  # single precision must not decide whether the largest ball fits
+        room = clearance(box.crop(mask), grid.voxel_size, beyond_doubt)
         fitting = [r for r in sorted(radii, reverse=True) if r <= room.max()]
         if not fitting:
             raise MaskError(

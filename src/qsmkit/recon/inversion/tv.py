@@ -96,9 +96,9 @@ def tv(
             raise InputError(f"edges = {edges} needs the magnitude, which is missing; give it, or leave edges 0")
         threshold[box.pad(_edges(magnitude, mask, grid, edges))] = 0
     # The split field is trust · measured + (1 − trust) · computed field.
-    weight = _weight(field_sd, mask).astype(dtype)
-    measured = box.pad(local_field * (weight > 0))
-    trust = box.pad(weight) ** 2
+    trust = box.pad(_weight(field_sd, mask).astype(dtype))
+    measured = box.pad(local_field) * (trust > 0)
+    trust *= trust
     trust /= trust + dtype.type(FIELD_PENALTY)
     w_field, w_support = measured.copy(), np.zeros_like(measured)
     measured *= trust

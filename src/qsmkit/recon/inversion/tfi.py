@@ -1,0 +1,149 @@
+"""Total-field inversion: sources inside and outside the mask found together."""
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from qsmkit.arrays import BoolArray, FloatArray
+from qsmkit.compiled import parallel, prange
+from qsmkit.grid import Grid
+from qsmkit.method import method
+from qsmkit.optim.solution import Solution
+from qsmkit.optim.solvers import iterate
+from qsmkit.optim.total_variation import TotalVariation
+from qsmkit.physics.box import Box
+from qsmkit.physics.derivatives import gradient_symbol
+from qsmkit.physics.dipole import Kernel, dipole_kernel
+from qsmkit.physics.fft import irfftn, rfftn
+from qsmkit.recon.background.pdf import pdf
+from qsmkit.recon.inversion.tv import _fit, _solve, _weight
+
+# Penalties of the three splittings. They set how fast the iteration converges, not what it converges to.
+THRESHOLD = 0.01
+"""κ = λ/ρ in ppm/mm: gradients below it are zero in the split variable."""
+FIELD_PENALTY = 0.05
+SOURCE_PENALTY = 0.01
+
+
+class Sources(NamedTuple):
+    """What total-field inversion finds; names as in the artifact table."""
+
+    chi: FloatArray
+    local_field: FloatArray
+
+
+@method("inversion", cite=("Liu2017", "Liu2011", "Milovic2018"), rev=1)
+def tfi(
+    total_field: FloatArray,
+    mask: BoolArray,
+    grid: Grid,
+    field_sd: FloatArray | None = None,
+    *,
+    regularisation: Annotated[float, Gt(0)] = 1e-4,
+    outside: Annotated[float, Ge(0)] = 1e-5,
+    tolerance: Annotated[float, Gt(0)] = 0.005,
+    max_iterations: Annotated[int, Ge(1)] = 80,
+    margin: Annotated[float, Gt(0)] = 20.0,
+    kernel: Kernel = "continuous",
+) -> Sources:
+    """Find the sources inside and outside the mask together, with least total variation inside.
+
+        χ, χ' = argmin ½ ‖W (D χ + D χ' − B)‖² + λ Σ |∇χ| + ½ α ‖χ' − χ⁰‖²
+
+    with χ inside the mask and χ' outside (total-field inversion, Liu 2017). χ⁰ is the projection onto dipole fields (Liu
+    2011), which gives the field of inner sources away as far as outer ones can make it; here it is won back. W is as
+    in `tv`, and so is the solution by ADMM (Milovic 2018).
+
+    Parameters
+    ----------
+    total_field : (X, Y, Z) array
+        Total field in ppm.
+    mask : (X, Y, Z) bool array
+        Voxels in which the total field is known, all of which are kept.
+    grid : Grid
+        Geometry.
+    field_sd : (X, Y, Z) array, optional
+        Standard deviation of the field in ppm; where it is zero or less, nothing was measured.
+    regularisation : float
+        λ, in ppm mm.
+    outside : float
+        α, what sources outside cost, dimensionless.
+    tolerance : float
+        Stop when the fixed-point residual is this small a part of the gradient.
+    max_iterations : int
+        Most iterations to do.
+    margin : float
+        Room in mm for sources outside, and between the mask and its periodic images.
+    kernel : {"continuous", "discrete"}
+        Dipole kernel, see `qsmkit.physics.dipole.dipole_kernel`.
+
+    Returns
+    -------
+    Sources
+        Susceptibility and local field in ppm, zero outside the mask.
+
+    Warns
+    -----
+    ConvergenceWarning
+        The tolerance was not reached.
+    """
+    remaining = pdf(total_field, mask, grid, field_sd, margin=margin).local_field
+    box, dtype = Box.around(mask, grid, margin), total_field.dtype
+    inside = box.pad(mask)
+    trust = box.pad(_weight(field_sd, mask).astype(dtype))
+    measured = box.pad(remaining) * (trust > 0)
+    trust *= trust
+    trust /= trust + dtype.type(FIELD_PENALTY)
+    w_field, w_source = measured.copy(), np.zeros_like(measured)
+    measured *= trust
+
+    penalties = np.array((regularisation / THRESHOLD, FIELD_PENALTY, SOURCE_PENALTY), dtype)
+    dipole = dipole_kernel(grid, box.shape, kind=kernel, dtype=dtype)
+    response = gradient_symbol(box.shape, grid.voxel_size, dtype=dtype)
+    response *= penalties[0]
+    response += penalties[1] * dipole**2 + penalties[2]
+    np.reciprocal(response, out=response)
+
+    variation = TotalVariation(_threshold(inside).astype(dtype), grid.voxel_size)
+    kept = np.where(inside, 1, SOURCE_PENALTY / (SOURCE_PENALTY + outside)).astype(dtype)
+    x = asked = np.zeros(box.shape, dtype)
+    field = w_field
+
+    def step() -> float:
+        nonlocal x, field
+        chi_spectrum, field_spectrum = rfftn(asked), rfftn(field)
+        _solve(chi_spectrum, field_spectrum, dipole, response, penalties)
+        x, field = irfftn(chi_spectrum, box.shape), irfftn(field_spectrum, box.shape)
+        residual = variation.update(x)
+        variation.pull(asked)
+        _shrink(x, kept, penalties, variation.relaxation, w_source, asked)
+        _fit(field, trust, measured, variation.relaxation, w_field)
+        return residual
+
+    status, history = iterate(step, tolerance=tolerance, max_iterations=max_iterations)
+    x = Solution(x, status, len(history), history).accept("tfi")
+    outer = rfftn(np.where(inside, 0, x))
+    outer *= dipole
+    return Sources(box.restore(x, mask), remaining - box.restore(irfftn(outer, box.shape), mask))
+
+
+def _threshold(inside: BoolArray) -> FloatArray:
+    """Return κ where both ends of every forward difference lie inside, and 0, no cost, elsewhere."""
+    both = inside.copy()
+    for axis in range(3):
+        both &= np.roll(inside, -1, axis)
+    return both * THRESHOLD
+
+
+@parallel
+def _shrink(x, kept, penalties, relaxation, w, asked):  # type: ignore[no-untyped-def]
+    """Step w of the sources, whose z is kept · w; join what it and the gradient ask."""
+    one = kept.dtype.type(1)
+    for i in prange(x.shape[0]):
+        for j in range(x.shape[1]):
+            for k in range(x.shape[2]):
+                keep = kept[i, j, k]
+                new = w[i, j, k] + relaxation * (x[i, j, k] - keep * w[i, j, k])
+                w[i, j, k] = new
+                asked[i, j, k] = penalties[0] * asked[i, j, k] + penalties[2] * (keep + keep - one) * new

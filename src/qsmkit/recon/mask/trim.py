@@ -1,0 +1,72 @@
+"""The mask's edge, drawn by how well the field is known there."""
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Gt
+from scipy.ndimage import binary_opening, binary_propagation, generate_binary_structure, label
+
+from qsmkit.arrays import BoolArray, FloatArray
+from qsmkit.errors import MaskError
+from qsmkit.grid import Grid
+from qsmkit.method import method
+from qsmkit.physics.smv import clearance
+
+
+@method("mask", produces="mask", cite="Bilgic2024", rev=1)
+def trim(
+    mask: BoolArray,
+    field_sd: FloatArray,
+    grid: Grid,
+    fit_residual: FloatArray | None = None,
+    *,
+    sd: Annotated[float, Gt(0)] = 0.01,
+    residual: Annotated[float, Gt(0)] = 0.1,
+    depth: Annotated[float, Gt(0)] = 6.0,
+) -> BoolArray:
+    """Peel unreliable voxels off the mask, from the edge inwards, instead of eroding it everywhere.
+
+    A voxel goes if its field is unreliable and if it is joined to the outside by voxels that go. What hangs on by less
+    than three voxels goes with them; the largest piece is kept. Unreliable voxels deep inside (veins, bleedings) stay:
+    weights look after them.
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) bool array
+        Mask to trim.
+    field_sd : (X, Y, Z) array
+        Standard deviation of the field in ppm.
+    grid : Grid
+        Geometry.
+    fit_residual : (X, Y, Z) array, optional
+        Relative residual of the field fit.
+    sd : float
+        Standard deviation in ppm beyond which the field is unreliable.
+    residual : float
+        Residual beyond which the field is unreliable (the consensus excludes at 0.3; it draws no edge).
+    depth : float
+        How deep below the edge to peel, mm.
+
+    Returns
+    -------
+    (X, Y, Z) bool array
+        The trimmed mask.
+
+    Raises
+    ------
+    MaskError
+        Nothing is left.
+    """
+    unreliable = (field_sd > sd) | (field_sd <= 0)
+    if fit_residual is not None:
+        unreliable |= fit_residual > residual
+    peelable = mask & unreliable & (clearance(mask, grid) <= depth)
+    kept = mask & ~binary_propagation(~mask, mask=~mask | peelable)
+    kept = binary_opening(kept, generate_binary_structure(3, 1))
+    pieces, count = label(kept)
+    if not count:
+        raise MaskError(
+            f"trim: no field in the mask is reliable to {sd:g} ppm and {residual:g}; raise sd and residual, or leave trim out"
+        )
+    largest: BoolArray = pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
+    return largest
