@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 # Idle OpenMP threads otherwise spin, and take the processors from the Fourier transforms between two kernels.
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
-import numba  # noqa: E402
+import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -3,8 +3,8 @@
 `@method("inversion", produces="chi", cite="Shmueli2009", rev=1)` on a function makes it known by its name. Positional
 parameters name the artifacts that it needs (those with a default of None are used when at hand), keyword-only
 parameters are its settings. Command line, recipe validation, provenance, methods text and documentation are derived
-from here; nothing is declared twice. Every call through the registry's wrapper checks arrays against `artifacts.ARTIFACTS`
-and settings against their annotations, so that methods hold only science.
+from here; nothing is declared twice. Every call checks arrays against `artifacts.ARTIFACTS` and settings against their
+annotations, so that methods hold only science.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def test_recipes_that_come_along_are_valid(name):
 def test_settings_can_be_changed_for_a_run():
     recipe = load_recipe("default")
     changed = recipe.with_settings({"romeo": {"mode": "individual"}})
-    assert [s.settings for s in changed.step if s.method == "romeo"][0]["mode"] == "individual"
+    assert next(s.settings for s in changed.step if s.method == "romeo")["mode"] == "individual"
     assert recipe != changed
 
 

@@ -9,7 +9,8 @@ from qsmkit.errors import MaskError, ParameterError
 from qsmkit.grid import Grid
 from qsmkit.recon.background.lbv import lbv
 from qsmkit.recon.background.pdf import pdf
-from qsmkit.recon.background.resharp import resharp, revsharp
+from qsmkit.recon.background.resharp import resharp
+from qsmkit.recon.background.revsharp import revsharp
 from qsmkit.recon.background.vsharp import vsharp
 
 CUBES = (44, 41, 46), (1.5, 1.5, 1.5), 0.0

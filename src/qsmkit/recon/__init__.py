@@ -2,7 +2,8 @@
 
 from qsmkit.recon.background.lbv import lbv
 from qsmkit.recon.background.pdf import pdf
-from qsmkit.recon.background.resharp import resharp, revsharp
+from qsmkit.recon.background.resharp import resharp
+from qsmkit.recon.background.revsharp import revsharp
 from qsmkit.recon.background.vsharp import vsharp
 from qsmkit.recon.field.bipolar import bipolar
 from qsmkit.recon.field.mcpc3ds import mcpc3ds

@@ -146,7 +146,7 @@ def _source_and_out(paths: Sequence[Path], *, loose_files: bool) -> tuple[Path |
     if loose_files:
         if len(paths) != 1:
             raise ParameterError(
-                f"with --phase, one output folder is needed, but {len(paths)} are given; put it last, after --te or --b0"
+                f"with --phase, one output folder is needed, not {len(paths)}; put it last, after --te or --b0"
             )
         return None, paths[0]
     if len(paths) == 3 and str(paths[2]) != "participant":

@@ -15,8 +15,9 @@ from qsmkit.metrics import score as score_map
 _COLUMNS = (
     ("depth", "> mm", ".0f"), ("share", "share", ".2f"), ("coverage", "coverage", ".3f"), ("nrmse", "NRMSE %", ".1f"),
     ("nrmse_detrend", "detrended", ".1f"), ("correlation", "corr", ".3f"), ("xsim", "XSIM", ".3f"),
-    ("hfen", "HFEN", ".1f"), ("nrmse_tissue", "tissue", ".1f"), ("nrmse_blood", "blood", ".1f"), ("nrmse_dgm", "DGM", ".1f"),
-    ("dgm_slope", "DGM slope", ".3f"), ("calc_moment_dev", "calc moment", ".1f"), ("calc_streak", "calc streak", ".3f"),
+    ("hfen", "HFEN", ".1f"), ("nrmse_tissue", "tissue", ".1f"), ("nrmse_blood", "blood", ".1f"),
+    ("nrmse_dgm", "DGM", ".1f"), ("dgm_slope", "DGM slope", ".3f"), ("calc_moment_dev", "calc moment", ".1f"),
+    ("calc_streak", "calc streak", ".3f"),
 )  # fmt: skip
 
 

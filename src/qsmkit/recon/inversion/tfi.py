@@ -51,9 +51,9 @@ def tfi(
 
         χ, χ' = argmin ½ ‖W (D χ + D χ' − B)‖² + λ Σ |∇χ| + ½ α ‖χ' − χ⁰‖²
 
-    with χ inside the mask and χ' outside (total-field inversion, Liu 2017). χ⁰ is the projection onto dipole fields (Liu
-    2011), which gives the field of inner sources away as far as outer ones can make it; here it is won back. W is as
-    in `tv`, and so is the solution by ADMM (Milovic 2018).
+    with χ inside the mask and χ' outside (total-field inversion, Liu 2017). χ⁰ is the projection onto dipole fields
+    (Liu 2011), which gives away the field of inner sources as far as outer ones can make it; here it is won back. W is
+    as in `tv`, and so is the solution by ADMM (Milovic 2018).
 
     Parameters
     ----------

@@ -60,13 +60,14 @@ def trim(
     unreliable = (field_sd > sd) | (field_sd <= 0)
     if fit_residual is not None:
         unreliable |= fit_residual > residual
-    peelable = mask & unreliable & (clearance(mask, grid) <= depth)
+    limit = depth + max(grid.voxel_size)
+    peelable = mask & unreliable & (clearance(mask, grid.voxel_size, limit) <= depth)
     kept = mask & ~binary_propagation(~mask, mask=~mask | peelable)
     kept = binary_opening(kept, generate_binary_structure(3, 1))
     pieces, count = label(kept)
     if not count:
         raise MaskError(
-            f"trim: no field in the mask is reliable to {sd:g} ppm and {residual:g}; raise sd and residual, or leave trim out"
+            f"trim: nowhere in the mask is the field reliable to {sd:g} ppm and {residual:g}; raise sd and residual"
         )
     largest: BoolArray = pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
     return largest
