@@ -18,7 +18,7 @@ def block():
 def test_a_reliable_mask_stays(block):
     mask, sd = block
     kept = trim(mask, sd, GRID)
-    assert kept.sum() > 0.99 * mask.sum()
+    assert kept.sum() > 0.98 * mask.sum(), "only edges and corners may be rounded"
     assert not (kept & ~mask).any()
 
 

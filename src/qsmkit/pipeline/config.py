@@ -7,7 +7,7 @@
     method = "tkd"          # any name of `qsmkit methods`
     threshold = 0.2         # any of its settings; what is left out keeps its default
 
-A step may carry conditions (`min_echoes`, `max_echoes`, `bipolar`), and a mask step may say how its mask meets the mask
+A step may carry conditions (`min_echoes`, `max_echoes`, `bipolar`, `magnitude`), and a mask step may say how its mask meets the mask
 so far (`combine = "and"` or `"or"`; without it, it replaces it).
 """
 
@@ -31,6 +31,7 @@ class Step(BaseModel):
     min_echoes: int = 1
     max_echoes: int | None = None
     bipolar: bool | None = None
+    magnitude: bool | None = None
     combine: Literal["and", "or"] | None = None
 
     @property

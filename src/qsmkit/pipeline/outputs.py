@@ -12,8 +12,8 @@ from typing import Any
 
 from qsmkit.errors import OutputError
 from qsmkit.io.atomic import write_text
-from qsmkit.io.derivatives import scan_stem, write_artifact, write_description
-from qsmkit.io.sidecar import as_json, read_sidecar
+from qsmkit.io.derivatives import artifact_path, scan_stem, write_artifact, write_description
+from qsmkit.io.sidecar import as_json, read_sidecar, sidecar_path
 from qsmkit.pipeline.provenance import provenance
 from qsmkit.pipeline.run import Result
 from qsmkit.volume import Scan
@@ -93,12 +93,19 @@ class Outputs:
         return False
 
     def write(self, result: Result) -> list[Path]:
-        """Write all images of a reconstruction with their sidecars, and return the images' paths."""
+        """Write all images of a reconstruction with their sidecars, and return the images' paths.
+
+        Images of this scan that an earlier reconstruction made and this one does not are taken away.
+        """
         self.record_path(result.scan).unlink(missing_ok=True)
         steps = {name: step for step in result.steps for name in step.outputs}
         arrays = {name: result.artifacts[name] for name in WRITTEN if name in result.artifacts and name in steps}
         arrays |= {"brain_mask": result.brain_mask}
         arrays |= {"mask": result.artifacts["mask"]} if "mask" in result.artifacts else {}
+        for name in {*WRITTEN, "mask"} - set(arrays):
+            path = artifact_path(self.out, result.scan, name)
+            path.unlink(missing_ok=True)
+            sidecar_path(path).unlink(missing_ok=True)
         paths = []
         for name, array in arrays.items():
             more: dict[str, Any] = {}

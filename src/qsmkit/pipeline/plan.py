@@ -64,10 +64,10 @@ def make_plan(recipe: Recipe, scan: Scan, given: Collection[str] = ()) -> Plan:
             continue
         for need in entry.needs:
             if need not in have:
-                makers = ", ".join(m.name for m in METHODS.values() if need in m.produces) or "no method"
+                makers = ", ".join(m.name for m in METHODS.values() if need in m.produces)
                 raise RecipeError(
                     f"recipe {recipe.name}, step {number} ({entry.name}) needs {need}, which neither the scan nor an "
-                    f"earlier step gives; give it, or put one of these before: {makers}"
+                    f"earlier step gives; give it" + (f", or put one of these before: {makers}" if makers else "")
                 )
         inputs = (*entry.needs, *(name for name in entry.uses if name in have))
         combine = step.combine if "mask" in have else None
@@ -86,6 +86,8 @@ def _condition(step: Step, scan: Scan) -> str:
         return f"is for at most {step.max_echoes} echo{'es' if step.max_echoes > 1 else ''}, the scan has {echoes}"
     if step.bipolar is not None and step.bipolar != scan.bipolar:
         return f"is for {'bipolar' if step.bipolar else 'monopolar'} readouts only"
+    if step.magnitude is not None and step.magnitude != (scan.magnitude is not None):
+        return f"is for scans {'with' if step.magnitude else 'without'} magnitude only"
     return ""
 
 

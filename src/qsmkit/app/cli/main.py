@@ -5,7 +5,7 @@ import traceback
 import warnings
 from importlib.metadata import version
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError
 
 from qsmkit.app import console
@@ -23,6 +23,7 @@ def build() -> App:
         version=version("qsmkit"),
         help="From MRI phase to quantitative susceptibility maps, and from the maps to decisions.\n\n"
         "Research use only. Not a medical device.",
+        default_parameter=Parameter(negative_iterable=()),
     )
     app.command(demo.demo)
     app.command(recon.recon)

@@ -119,7 +119,7 @@ def recon(
     if mask is not None and len(jobs) > 1:
         raise ParameterError(f"--mask is for one scan, but there are {len(jobs)}; choose one with --participant-label")
     outputs = Outputs(out, source, overwrite=overwrite)
-    cache = None if no_cache or dry_run else Cache(work or out / CACHE)
+    kept = None if no_cache else work or out / CACHE
     summaries, failures = [], 0
     for job in jobs:
         try:
@@ -129,7 +129,7 @@ def recon(
             if dry_run:
                 summaries.append(_preview(scan, plan, quiet=json))
             else:
-                summaries.append(_reconstruct(scan, plan, given, outputs, cache, quiet=json))
+                summaries.append(_reconstruct(scan, plan, given, outputs, kept, quiet=json))
         except QsmkitError as error:
             if len(jobs) == 1:
                 raise
@@ -146,7 +146,7 @@ def _source_and_out(paths: Sequence[Path], *, loose_files: bool) -> tuple[Path |
     if loose_files:
         if len(paths) != 1:
             raise ParameterError(
-                f"with --phase, one output folder is needed, not {len(paths)}; put it last, after --te or --b0"
+                f"with --phase, one output folder is needed, not {len(paths)}; put it first: qsmkit recon OUT --phase …"
             )
         return None, paths[0]
     if len(paths) == 3 and str(paths[2]) != "participant":
@@ -188,7 +188,10 @@ def _mask(path: Path, scan: Scan) -> AnyArray:
         raise GeometryError(f"--mask {path} does not lie where {scan.name} does: {apart}; resample it first")
     if volume.data.ndim != 3 or not np.isfinite(volume.data).all():
         raise MaskError(f"--mask {path} is not a 3-D volume of finite values; give 0 outside and 1 inside")
-    return volume.data > 0
+    inside: AnyArray = volume.data > 0
+    if not inside.any():
+        raise MaskError(f"--mask {path} is empty; give 0 outside and 1 inside")
+    return inside
 
 
 def _preview(scan: Scan, plan: Plan, *, quiet: bool) -> dict[str, Any]:
@@ -211,7 +214,7 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 
 def _reconstruct(
-    scan: Scan, plan: Plan, given: Mapping[str, AnyArray], outputs: Outputs, cache: Cache | None, *, quiet: bool
+    scan: Scan, plan: Plan, given: Mapping[str, AnyArray], outputs: Outputs, kept: Path | None, *, quiet: bool
 ) -> dict[str, Any]:
     keys = plan_keys(plan, scan, given)
     report = outputs.report_path(scan)
@@ -219,6 +222,7 @@ def _reconstruct(
         console.say(f"{scan.name}: done already with these settings → {report}")
         return (outputs.record(scan) or {})["Quality"]  # type: ignore[no-any-return]
     outputs.prepare()
+    cache = Cache(kept) if kept else None
     with console.StepProgress(scan.name, quiet=quiet) as progress:
         result = run(plan, scan, given=given, cache=cache, progress=progress)
     for warning in result.warnings[len(scan.notes) :]:

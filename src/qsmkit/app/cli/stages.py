@@ -76,8 +76,10 @@ def _command(entry: Method) -> Callable[..., None]:
     add("out", Path, inspect.Parameter.empty, what)
     add("overwrite", bool, False, "Replace files that are there")
 
+    defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
     def command(**given: Any) -> None:
-        _run(entry, given)
+        _run(entry, defaults | given)
 
     command.__name__ = entry.name
     command.__doc__ = f"{entry.summary}.\n\nParameters\n----------\n" + "\n".join(docs)

@@ -47,7 +47,8 @@ def pdf(
     grid : Grid
         Geometry.
     field_sd : (X, Y, Z) array, optional
-        Standard deviation σ of the total field in ppm; every voxel counts the same without it.
+        Standard deviation σ of the total field in ppm; where it is zero or less, nothing was measured. Every voxel
+        counts the same without it.
     margin : float
         Room for sources around the mask in mm. The volume continues periodically; the images of a source lie
         outside the mask too, so that more room serves only to place sources.
@@ -68,8 +69,10 @@ def pdf(
     box = Box.around(mask, grid, margin)
     inside = box.pad(mask)
     outside = ~inside
-    noise = 0 if field_sd is None else (field_sd / local_sd) ** 2
-    weight = box.pad((mask / (1 + noise)).astype(total_field.dtype))
+    weight = mask.astype(total_field.dtype)
+    if field_sd is not None:
+        weight *= (field_sd > 0) / (1 + (field_sd / local_sd) ** 2)
+    weight = box.pad(weight)
     field = box.pad(total_field)
     _subtract_harmonics(field, inside, weight, grid)
     dipole = dipole_kernel(grid, box.shape, dtype=field.dtype)

@@ -20,10 +20,10 @@ from qsmkit.recon.background.pdf import pdf
 from qsmkit.recon.inversion.tv import _fit, _solve, _weight
 
 # Penalties of the three splittings. They set how fast the iteration converges, not what it converges to.
-THRESHOLD = 0.01
+THRESHOLD = 0.02
 """κ = λ/ρ in ppm/mm: gradients below it are zero in the split variable."""
 FIELD_PENALTY = 0.05
-SOURCE_PENALTY = 0.01
+SOURCE_PENALTY = 0.002
 
 
 class Sources(NamedTuple):
@@ -40,10 +40,10 @@ def tfi(
     grid: Grid,
     field_sd: FloatArray | None = None,
     *,
-    regularisation: Annotated[float, Gt(0)] = 1e-4,
+    regularisation: Annotated[float, Gt(0)] = 2e-4,
     outside: Annotated[float, Ge(0)] = 1e-5,
-    tolerance: Annotated[float, Gt(0)] = 0.005,
-    max_iterations: Annotated[int, Ge(1)] = 80,
+    tolerance: Annotated[float, Gt(0)] = 0.003,
+    max_iterations: Annotated[int, Ge(1)] = 200,
     margin: Annotated[float, Gt(0)] = 20.0,
     kernel: Kernel = "continuous",
 ) -> Sources:
