@@ -8,7 +8,8 @@ import pytest
 
 from qsmkit.errors import OutputError
 from qsmkit.grid import Grid
-from qsmkit.reports.html import CONVENTION, DISCLAIMER, report_json, write_report
+from qsmkit.reports.html import CONVENTION, DISCLAIMER, report_json
+from qsmkit.reports.html import report as write_report
 
 VOID = {"meta", "img", "br", "link", "hr"}
 

@@ -7,8 +7,8 @@
     method = "tkd"          # any name of `qsmkit methods`
     threshold = 0.2         # any of its settings; what is left out keeps its default
 
-A step may carry conditions (`min_echoes`, `max_echoes`, `bipolar`, `magnitude`), and a mask step may say how its mask meets the mask
-so far (`combine = "and"` or `"or"`; without it, it replaces it).
+A step may carry conditions (`min_echoes`, `max_echoes`, `bipolar`, `magnitude`), and a mask step may say how its mask
+meets the mask so far (`combine = "and"` or `"or"`; without it, it replaces it).
 """
 
 import tomllib

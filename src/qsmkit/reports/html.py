@@ -61,7 +61,7 @@ def report_json(result: Result) -> dict[str, Any]:
     return _summary(result, checks(result))
 
 
-def write_report(
+def report(
     result: Result,
     path: str | Path,
     *,

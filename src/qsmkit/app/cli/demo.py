@@ -7,6 +7,9 @@ from qsmkit.app.cli.recon import recon
 from qsmkit.app.cli.score import score
 from qsmkit.app.cli.simulate import head
 
+SETTINGS = ("bet.fraction=0.3",)
+"""Changes to the recipe: the digital head's CSF is darker than a patient's, and hides the cerebellum from BET at 0.5."""
+
 
 def demo(out: Path = Path("demo"), /, *, recipe: str = "default", seed: int = 1) -> int:
     """Simulate a head, run the whole chain on it, and write report.html.
@@ -16,13 +19,13 @@ def demo(out: Path = Path("demo"), /, *, recipe: str = "default", seed: int = 1)
     out
         Folder to make.
     recipe
-        Name of a recipe, or path of a .toml file.
+        Name of a recipe with a bet step.
     seed
         Which head to simulate.
     """
     bids, results = out / "bids", out / "results"
     head(bids, seed=seed, overwrite=True)
-    status = recon(bids, results, recipe=recipe, overwrite=True)
+    status = recon(bids, results, recipe=recipe, set=list(SETTINGS), overwrite=True)
     truth = bids / "derivatives" / "truth" / "sub-01" / "anat"
     score(
         results / "sub-01" / "anat" / "sub-01_Chimap.nii.gz",

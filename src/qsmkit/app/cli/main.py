@@ -24,6 +24,7 @@ def build() -> App:
         help="From MRI phase to quantitative susceptibility maps, and from the maps to decisions.\n\n"
         "Research use only. Not a medical device.",
         default_parameter=Parameter(negative_iterable=()),
+        suppress_keyboard_interrupt=False,
     )
     app.command(demo.demo)
     app.command(recon.recon)

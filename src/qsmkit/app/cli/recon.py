@@ -23,7 +23,7 @@ from qsmkit.pipeline.config import load_recipe
 from qsmkit.pipeline.outputs import CACHE, Outputs
 from qsmkit.pipeline.plan import Plan, make_plan
 from qsmkit.pipeline.run import plan_keys, run
-from qsmkit.reports.html import write_report
+from qsmkit.reports.html import report as write_report
 from qsmkit.volume import Scan
 
 _Job: TypeAlias = Callable[[], Scan]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from qsmkit.app import console
+from qsmkit.errors import OutputError
 from qsmkit.io.echo_times import to_seconds
 from qsmkit.io.simulated import write_head
 from qsmkit.simulate.head import SimulatedHead
@@ -54,6 +55,8 @@ def head(
     overwrite
         Replace files that are there.
     """
+    if any(out.glob("*")) and not overwrite:
+        raise OutputError(f"{out} is not empty; choose another folder, or pass --overwrite")
     times = (0.004, 0.012, 0.020, 0.028) if te is None else tuple(to_seconds(te, source="argument", name="--te")[0])
     made: SimulatedHead = simulate_head(
         voxel_size=voxel, size=size, tilt=tilt, field_strength=b0, echo_times=times, snr=snr, bipolar=bipolar, rng=seed
