@@ -391,6 +391,13 @@ def output_holds_another_data_set(p):
     return p.recon()
 
 
+@case("holds raw data", "choose another folder")
+def output_is_the_dataset_itself(p):
+    made = {"Name": "x", "DatasetType": "raw", "GeneratedBy": [{"Name": "qsmkit"}]}
+    (p.bids / "dataset_description.json").write_text(json.dumps(made))
+    return ("recon", p.bids, p.bids, "--recipe", p.recipe)
+
+
 @case("cache folder", "cannot be written")
 def work_folder_is_a_file(p):
     (p.folder / "file").write_text("not a folder")

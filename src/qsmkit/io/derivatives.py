@@ -53,9 +53,12 @@ def write_description(out: Path | str, source: Path | str | None = None) -> Path
         url = Path(source).resolve().as_uri()
         content |= {"SourceDatasets": [{"URL": url}], "DatasetLinks": {RAW: url}}
     if path.is_file():
-        makers = read_sidecar(path).get("GeneratedBy") or [{}]
-        if "qsmkit" not in {m.get("Name") for m in makers if isinstance(m, Mapping)}:
+        there = read_sidecar(path)
+        makers = {m.get("Name") for m in there.get("GeneratedBy") or [] if isinstance(m, Mapping)}
+        if "qsmkit" not in makers:
             raise OutputError(f"{path.parent} holds a data set not made by qsmkit; choose another folder")
+        if there.get("DatasetType") != "derivative":
+            raise OutputError(f"{path.parent} holds raw data, not results; choose another folder")
     write_text(path, as_json(content), overwrite=True)
     return path
 

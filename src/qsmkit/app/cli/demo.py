@@ -8,7 +8,7 @@ from qsmkit.app.cli.score import score
 from qsmkit.app.cli.simulate import head
 
 SETTINGS = ("bet.fraction=0.3",)
-"""Changes to the recipe: the digital head's CSF is darker than a patient's, and hides the cerebellum from BET at 0.5."""
+"""Changes to the recipe: the digital head's CSF is darker than a patient's and hides the cerebellum from BET."""
 
 
 def demo(out: Path = Path("demo"), /, *, recipe: str = "default", seed: int = 1) -> int:
