@@ -467,22 +467,22 @@ def setting_of_a_step_that_is_not_there(p):
     return p.recon("--set", "tv.regularisation=0.1")
 
 
-@case("--set 'threshold:0.1'", "METHOD.SETTING=VALUE")
+@case("--set 'threshold:0.1'", "METHOD.SETTING=VALUE", status=2)
 def setting_malformed(p):
     return p.recon("--set", "threshold:0.1")
 
 
-@case("one output folder", "recon OUT --phase")
+@case("one output folder", "recon OUT --phase", status=2)
 def output_folder_swallowed_by_the_files(p):
     return ("recon", "--phase", p.image("phase", 1), p.out)
 
 
-@case("analysis level group")
+@case("needed, not", "group", status=2)
 def analysis_level_unknown(p):
     return ("recon", p.bids, p.out, "group")
 
 
-@case("--te", "go with --phase")
+@case("--te", "go with --phase", status=2)
 def echo_times_with_a_dataset(p):
     return p.recon("--te", 4, 9, 14)
 

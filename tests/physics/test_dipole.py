@@ -132,6 +132,33 @@ def test_sharp_ball_outside_a_one_voxel_shell(voxel_size, shape, tilt):
     assert np.abs(error)[outside_shell].max() < 0.01 * 2 / 3
 
 
+@pytest.mark.parametrize("voxel_size", [(1, 1, 1), (0.8, 1.2, 2)])
+@pytest.mark.parametrize("tilt", [0, 30, 54.7, 90])
+def test_sharp_cylinder_outside_a_one_voxel_shell(voxel_size, tilt):
+    """An endless vessel: χ/6 (3 cos²θ − 1) inside, χ/2 (R/r)² sin²θ cos 2φ outside."""
+    radius, factor = 14, 2
+    grid = Grid.tilted((56, 48, 2), voxel_size, tilt=tilt, axis=1)
+    fine = finer(grid, factor)
+    padded = (11 * fine.shape[0], 11 * fine.shape[1], fine.shape[2])
+
+    def across(g):
+        offset = voxel_centres(g) @ g.axes
+        offset[..., 2] = 0
+        return offset, np.maximum(np.linalg.norm(offset, axis=-1), 1e-9)
+
+    offset, r = across(fine)
+    steps = (np.arange(9) + 0.5) / 9 - 0.5
+    shifts = [(a * fine.voxel_size[0], b * fine.voxel_size[1], 0) for a in steps for b in steps]
+    chi = np.mean([np.linalg.norm(offset + shift, axis=-1) < radius for shift in shifts], axis=0)
+    b = fine.b0_direction
+    facing = (offset @ b / r) ** 2  # sin²θ cos²φ
+    outside = (radius / r) ** 2 * (facing - (1 - b[2] ** 2) / 2)
+    field = np.where(r < radius, b[2] ** 2 / 2 - 1 / 6, outside)
+    error = block_mean(convolve(chi, dipole_kernel(fine, padded, dtype=np.float64), padded) - field, factor)
+    away = np.abs(across(grid)[1] - radius) > max(voxel_size[:2])
+    assert np.abs(error)[away].max() < 0.01 * np.abs(field).max()
+
+
 @pytest.mark.parametrize("kind", ["continuous", "discrete"])
 @pytest.mark.parametrize("shape", [(12, 14, 16), (11, 13, 15), (12, 13, 14)])
 def test_forward_operator_is_self_adjoint(rng, shape, kind):

@@ -9,7 +9,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from qsmkit.errors import QsmkitError
 from qsmkit.io.sidecar import as_json
+
+class UsageError(QsmkitError):
+    """The command was put together wrongly; exit status 2."""
+
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

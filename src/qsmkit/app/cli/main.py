@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> int:
         if debug:
             traceback.print_exc()
         console.say(f"qsmkit: {' '.join(str(error).split())}")
-        return COULD_NOT
+        return USAGE if isinstance(error, console.UsageError) else COULD_NOT
     except MemoryError:
         console.say("qsmkit: the machine has too little memory for this volume; crop it, or use a larger machine")
         return COULD_NOT

@@ -13,8 +13,9 @@ from cyclopts import Group, Parameter
 
 import qsmkit.recon  # noqa: F401  (registers the methods)
 from qsmkit.app import console
+from qsmkit.app.console import UsageError
 from qsmkit.arrays import AnyArray
-from qsmkit.errors import GeometryError, MaskError, ParameterError, QsmkitError
+from qsmkit.errors import GeometryError, MaskError, QsmkitError
 from qsmkit.io import bids, loose
 from qsmkit.io.nifti import load_volume
 from qsmkit.method import load_plugins
@@ -38,6 +39,7 @@ _Files = Annotated[list[Path] | None, Parameter(consume_multiple=True, group=_LO
 
 def recon(
     *paths: Path,
+    out: Path | None = None,
     participant_label: _Labels = None,
     session_label: _Labels = None,
     phase: _Files = None,
@@ -69,6 +71,8 @@ def recon(
     ----------
     paths
         BIDS folder, output folder, and optionally the word participant; with --phase only the output folder.
+    out
+        The output folder, if it is not among the paths.
     participant_label
         Participants to reconstruct, with or without "sub-"; all if omitted.
     session_label
@@ -106,18 +110,18 @@ def recon(
     """
     load_plugins()
     chosen = load_recipe(recipe).with_settings(_changes(set or []))
-    source, out = _source_and_out(paths, loose_files=phase is not None)
+    source, out = _source_and_out(paths, out, loose_files=phase is not None)
     if source is None:
         jobs: list[_Job] = [
             lambda: loose.load_scan(phase or [], magnitude or [], te, b0, phase_max=phase_max, flip_phase=flip_phase)
         ]
     elif magnitude or te or b0:
-        raise ParameterError("--magnitude, --te and --b0 go with --phase; a BIDS dataset has them in its files")
+        raise UsageError("--magnitude, --te and --b0 go with --phase; a BIDS dataset has them in its files")
     else:
         found = bids.find_scans(source, participants=participant_label, sessions=session_label)
         jobs = [partial(bids.load_scan, files, phase_max=phase_max, flip_phase=flip_phase) for files in found]
     if mask is not None and len(jobs) > 1:
-        raise ParameterError(f"--mask is for one scan, but there are {len(jobs)}; choose one with --participant-label")
+        raise UsageError(f"--mask is for one scan, but there are {len(jobs)}; choose one with --participant-label")
     outputs = Outputs(out, source, overwrite=overwrite)
     kept = None if no_cache else work or out / CACHE
     summaries, failures = [], 0
@@ -142,18 +146,21 @@ def recon(
     return 1 if failures else 0
 
 
-def _source_and_out(paths: Sequence[Path], *, loose_files: bool) -> tuple[Path | None, Path]:
-    if loose_files:
-        if len(paths) != 1:
-            raise ParameterError(
-                f"with --phase, one output folder is needed, not {len(paths)}; put it first: qsmkit recon OUT --phase …"
-            )
-        return None, paths[0]
-    if len(paths) == 3 and str(paths[2]) != "participant":
-        raise ParameterError(f"analysis level {paths[2]} is not known; it is participant")
-    if len(paths) not in (2, 3):
-        raise ParameterError("give a BIDS folder and an output folder, or loose files with --phase (see --help)")
-    return paths[0], paths[1]
+def _source_and_out(paths: Sequence[Path], out: Path | None, *, loose_files: bool) -> tuple[Path | None, Path]:
+    found = list(paths)
+    if not loose_files and len(found) > 1 and str(found[-1]) == "participant":
+        found.pop()
+    if out is not None:
+        found.append(out)
+    if loose_files and len(found) != 1:
+        raise UsageError(
+            f"with --phase, one output folder is needed, not {len(found)}; put it first (qsmkit recon OUT --phase …), "
+            "or name it with --out"
+        )
+    if not loose_files and len(found) != 2:
+        given = ", ".join(map(str, found)) or "nothing"
+        raise UsageError(f"a BIDS folder and an output folder are needed, not {given}; for loose files use --phase")
+    return (None, found[0]) if loose_files else (found[0], found[1])
 
 
 def _changes(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -163,7 +170,7 @@ def _changes(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         target, equals, value = text.partition("=")
         name, dot, setting = target.partition(".")
         if not (equals and dot and name and setting):
-            raise ParameterError(f"--set {text!r} is not METHOD.SETTING=VALUE, e.g. vsharp.threshold=0.05")
+            raise UsageError(f"--set {text!r} is not METHOD.SETTING=VALUE, e.g. vsharp.threshold=0.05")
         try:
             changes.setdefault(name, {})[setting] = tomllib.loads(f"x = {value}")["x"]
         except tomllib.TOMLDecodeError:
