@@ -12,6 +12,7 @@ from rich.text import Text
 from qsmkit.errors import QsmkitError
 from qsmkit.io.sidecar import as_json
 
+
 class UsageError(QsmkitError):
     """The command was put together wrongly; exit status 2."""
 
