@@ -154,7 +154,7 @@ def test_an_interrupted_run_is_resumed(qsmkit, head, tmp_path, monkeypatch):
 def test_results_of_other_settings_stay_until_overwriting_is_asked_for(qsmkit, results, head, tmp_path):
     out = shutil.copytree(results, tmp_path / "out")
     before = listing(out)
-    change = ("recon", head, out, "--recipe", "fast", "--set", "tikhonov.regularisation=0.2")
+    change = ("recon", head, out, "--recipe", "fast", "--set", "rts.regularisation=0.002")
     refused = qsmkit(*change)
     assert refused.status == 1
     assert "--overwrite" in refused.err
@@ -162,8 +162,8 @@ def test_results_of_other_settings_stay_until_overwriting_is_asked_for(qsmkit, r
     assert qsmkit(*change, "--overwrite").status == 0
     record = json.loads((out / "sub-01_record.json").read_text())
     cached = {s["Method"]: s["FromCache"] for s in record["Steps"]}
-    assert cached["vsharp"], "what does not depend on the setting is taken from the cache"
-    assert not cached["tikhonov"]
+    assert cached["revsharp"], "what does not depend on the setting is taken from the cache"
+    assert not cached["rts"]
     assert chi(out).std() < chi(results).std(), "more regularisation, less contrast"
 
 
@@ -188,16 +188,16 @@ def test_dry_run_says_the_steps_and_writes_nothing(qsmkit, head, tmp_path):
     for words in ("sub-01: 4 echoes, 3 T, recipe default", "mcpc3ds", "skipped: bipolar"):
         assert words in ran.out
     listed = qsmkit("recon", head, tmp_path / "out", "--recipe", "fast", "--dry-run", "--json").json
-    assert [s["method"] for s in listed[0]["steps"]][-2:] == ["tikhonov", "reference_brain"]
+    assert [s["method"] for s in listed[0]["steps"]][-2:] == ["rts", "reference_brain"]
     assert not (tmp_path / "out").exists()
 
 
 def test_settings_show_in_the_plan(qsmkit, head, tmp_path):
-    ran = qsmkit("recon", head, tmp_path, "--recipe", "fast", "--dry-run", "--json", "--set", "vsharp.max_radius=9",
-                 "tikhonov.regularisation=0.1")  # fmt: skip
+    ran = qsmkit("recon", head, tmp_path, "--recipe", "fast", "--dry-run", "--json", "--set", "revsharp.max_radius=9",
+                 "rts.regularisation=0.002")  # fmt: skip
     settings = {s["method"]: s["settings"] for s in ran.json[0]["steps"]}
-    assert settings["vsharp"]["max_radius"] == 9
-    assert settings["tikhonov"]["regularisation"] == 0.1
+    assert settings["revsharp"]["max_radius"] == 9
+    assert settings["rts"]["regularisation"] == 0.002
 
 
 def test_a_given_mask_takes_the_place_of_mask_steps(qsmkit, head, tmp_path):

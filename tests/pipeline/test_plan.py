@@ -29,7 +29,7 @@ def test_conditions_choose_steps_and_say_why(scan, recipe):
 
 def test_a_given_mask_takes_the_place_of_all_mask_steps(scan, recipe):
     plan = make_plan(recipe, scan, ["mask"])
-    assert ("threshold_mask", "mask was given") in plan.skipped
+    assert {("threshold_mask", "mask was given"), ("erode", "mask was given")} <= set(plan.skipped)
     assert "romeo" in names(plan)
     assert "vsharp" in names(plan)
 

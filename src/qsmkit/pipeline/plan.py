@@ -92,6 +92,10 @@ def _condition(step: Step, scan: Scan) -> str:
 
 
 def _superseded(entry: Method, given: Collection[str]) -> str:
-    """Return why a step is not needed; the first product is what a method is there to make."""
+    """Return why a step is not needed; the first product is what a method is there to make.
+
+    A given mask is the user's word: no step makes, fills or trims another.
+    """
     main = entry.produces[0]
-    return f"{main} was given" if main in given and main not in entry.needs else ""
+    makes_anew = main not in entry.needs or entry.stage == "mask"
+    return f"{main} was given" if main in given and makes_anew else ""
