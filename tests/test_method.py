@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from annotated_types import Gt, Le
 
-from qsmkit.errors import InputError, MaskError, ParameterError, ShapeError
+from qsmkit.errors import InputError, MaskError, MetadataError, ParameterError, ShapeError
 from qsmkit.grid import Grid
 from qsmkit.method import METHODS, get, method
 
@@ -124,6 +124,23 @@ def test_echo_counts_must_agree():
             registered(np.zeros((2, 2, 2, 3)), np.array([0.01, 0.02]))
     finally:
         del METHODS["no_name_taken"]
+
+
+@pytest.mark.parametrize("times", [[0.01, 0.005], [0.005, 0.005], [0.0, 0.01], [0.005, np.nan], [-0.005, 0.01]])
+def test_echo_times_must_be_positive_and_ascending(times):
+    with pytest.raises(MetadataError, match="romeo: echo_times"):
+        get("romeo").function(np.ones((3, 4, 5, 2), np.float32), times, MASK, GRID)
+
+
+@pytest.mark.parametrize("tesla", [0.0, -3.0, np.nan])
+def test_the_field_strength_must_be_positive(tesla):
+    with pytest.raises(MetadataError, match="single_echo: field_strength"):
+        get("single_echo").function(np.ones((3, 4, 5, 1), np.float32), [0.01], tesla, MASK, GRID)
+
+
+def test_a_mask_holds_no_nan(example):
+    with pytest.raises(MaskError, match="not finite"):
+        example(FIELD, np.where(MASK, np.nan, 1), GRID)
 
 
 def test_two_methods_cannot_share_a_name(example):

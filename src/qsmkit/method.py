@@ -24,7 +24,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from qsmkit.arrays import as_float
 from qsmkit.artifacts import ARTIFACTS
-from qsmkit.errors import InputError, MaskError, ParameterError, ShapeError
+from qsmkit.errors import InputError, MaskError, MetadataError, ParameterError, ShapeError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -189,15 +189,24 @@ def _check_artifacts(who: str, inputs: dict[str, Any]) -> dict[str, Any]:
         if value is None or kind == "grid":
             checked[name] = value
         elif kind == "value":
-            checked[name] = float(value)
+            checked[name] = float(_check_ascending(who, name, value)[0])
         elif kind == "vector":
-            checked[name] = np.atleast_1d(np.asarray(value, np.float64))
+            checked[name] = _check_ascending(who, name, value)
         else:
             checked[name] = _check_array(who, name, np.asarray(value), grid.shape if grid is not None else None)
     echoes = {k: v.shape[-1] for k, v in checked.items() if ARTIFACTS[k].kind in ("series", "vector") and v is not None}
     if len(set(echoes.values())) > 1:
         raise ShapeError(f"{who}: numbers of echoes differ: {echoes}; give one volume per echo time")
     return checked
+
+
+def _check_ascending(who: str, name: str, value: Any) -> Any:
+    """Return numbers, of which one is no exception, as a vector: positive, finite and ascending."""
+    numbers = np.atleast_1d(np.asarray(value, np.float64))
+    if numbers.ndim != 1 or not (np.isfinite(numbers).all() and (np.diff(numbers, prepend=0) > 0).all()):
+        unit = ARTIFACTS[name].unit
+        raise MetadataError(f"{who}: {name} = {value} {unit} must be finite, positive and ascending; correct it")
+    return numbers
 
 
 def _check_array(who: str, name: str, array: Any, shape: tuple[int, ...] | None) -> Any:
@@ -209,6 +218,8 @@ def _check_array(who: str, name: str, array: Any, shape: tuple[int, ...] | None)
     if shape is not None and array.shape[:3] != shape:
         raise ShapeError(f"{who}: {name} has shape {array.shape}, but the grid has {shape}")
     if kind == "mask":
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise MaskError(f"{who}: {name} has voxels that are not finite; give 0 outside and 1 inside")
         array = array.astype(bool, copy=False)
         if not array.any():
             raise MaskError(f"{who}: {name} is empty; check how it was made")

@@ -12,17 +12,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import (
-    binary_dilation,
-    distance_transform_edt,
-    find_objects,
-    gaussian_laplace,
-    uniform_filter,
-)
+from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_laplace, uniform_filter
 
 from qsmkit.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from qsmkit.errors import MaskError, ShapeError
 from qsmkit.grid import Grid
+from qsmkit.physics.box import bounding_box
 
 DEEP_GREY = (1, 2, 3, 4, 5, 6)
 TISSUE = (7, 8, 9)
@@ -34,7 +29,7 @@ DEPTHS = (0.0, 3.0, 6.0, 12.0)
 
 XSIM_WINDOW, XSIM_C1, XSIM_C2 = 5, 1e-4, 1e-6
 HFEN_SIGMA, HFEN_TRUNCATE = 1.5, 5.0
-_REACH = round(HFEN_SIGMA * HFEN_TRUNCATE + 1)
+_REACH = (round(HFEN_SIGMA * HFEN_TRUNCATE + 1),) * 3
 
 Vector = npt.NDArray[np.float64]
 
@@ -146,7 +141,7 @@ def score(
     scored = reference_mask & (chi != 0) if mask is None else reference_mask & mask & (chi != 0)
     if not scored.any():
         raise MaskError("score: the map is zero throughout the true mask; check that both lie in one place")
-    box = _box(reference_mask, _REACH)
+    box = bounding_box(reference_mask, _REACH)
     recon, true, m, whole = (np.ascontiguousarray(v[box]) for v in (chi, truth, scored, reference_mask))
     recon, true = recon.astype(np.float64), true.astype(np.float64)
     seg = None if labels is None else np.asarray(labels)[box]
@@ -291,7 +286,7 @@ def _calcification(recon: AnyArray, truth: AnyArray, labels: IntArray) -> tuple[
     calcification = labels == CALCIFICATION
     if not calcification.any():
         return np.nan, np.nan
-    cube, rim, outer = (_box(calcification, margin) for margin in (3, 7, 11))
+    cube, rim, outer = (bounding_box(calcification, (n, n, n)) for n in (3, 7, 11))
     around = np.zeros(labels.shape, bool)
     around[outer] = True
     around[cube] = False
@@ -314,20 +309,10 @@ def _least_negative_below(values: AnyArray) -> float:
 def _prepare(
     recon: FloatArray, truth: FloatArray, mask: BoolArray, mask_first: bool
 ) -> tuple[Vector, Vector, BoolArray]:
-    box = _box(mask, _REACH)
+    box = bounding_box(mask, _REACH)
     m = mask[box]
     r, t = recon[box].astype(np.float64), truth[box].astype(np.float64)
     return (r * m, t * m, m) if mask_first else (r, t, m)
-
-
-def _box(mask: BoolArray, margin: int) -> tuple[slice, slice, slice]:
-    """Return the slices of the mask's bounding box, grown by `margin` voxels within the volume."""
-    found = find_objects(mask.astype(np.uint8))[0]
-    x, y, z = (
-        slice(max(0, s.start - margin), min(n, s.stop + margin))
-        for s, n in zip(found, mask.shape, strict=True)
-    )
-    return x, y, z
 
 
 def _window_mean(x: AnyArray) -> AnyArray:

@@ -360,3 +360,12 @@ def test_python_gives_what_the_command_gives(head, results, tmp_path):
     assert summary["scan"] == "sub-01"
     assert DISCLAIMER in (tmp_path / "report.html").read_text()
     np.testing.assert_array_equal(qk.load(paths[0]).data, result.artifacts["chi"])
+
+
+def test_the_fft_library_is_chosen_by_the_user(qsmkit, monkeypatch):
+    monkeypatch.setenv("QSMKIT_FFT", "fastest")
+    ran = qsmkit("methods")
+    assert ran.status == 1
+    assert "one of scipy, pyfftw" in ran.err
+    monkeypatch.setenv("QSMKIT_FFT", "scipy")
+    assert qsmkit("methods").status == 0

@@ -53,3 +53,8 @@ def test_unknown_names_are_answered_with_the_known(tmp_path):
         load_recipe(str(tmp_path / "none.toml"))
     with pytest.raises(RecipeError, match="no step 'lbv'"):
         load_recipe("default").with_settings({"lbv": {}})
+
+
+def test_changes_that_do_not_fit_are_refused():
+    with pytest.raises(RecipeError, match="default, bet: min_echoes"):
+        load_recipe("default").with_settings({"bet": {"min_echoes": "many"}})

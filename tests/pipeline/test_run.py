@@ -65,8 +65,16 @@ def test_damaged_entries_are_made_anew(scan, recipe, tmp_path):
 def test_keys_are_known_before_the_run(scan, recipe):
     plan = make_plan(recipe, scan)
     result = run(plan, scan)
-    assert [k for s in result.steps for k in {v.rsplit("-", 1)[0] for v in s.outputs.values()}] == plan_keys(plan, scan)
+    assert [s.key for s in result.steps] == plan_keys(plan, scan)
     assert plan_keys(plan, scan) != plan_keys(plan, replace(scan, field_strength=2.9))
+
+
+def test_keys_of_masks_tell_where_the_scan_is_finite(scan, recipe):
+    plan = make_plan(recipe, scan)
+    valid = np.ones(scan.grid.shape, bool)
+    valid[14, 15, 13] = False
+    whole, holed = plan_keys(plan, scan), plan_keys(plan, replace(scan, valid=valid))
+    assert not set(whole) & set(holed)  # each step here makes, or needs, a mask
 
 
 def test_content_keys_see_type_shape_and_value():
@@ -108,6 +116,9 @@ def test_results_are_written_with_their_record(scan, recipe, tmp_path):
     with pytest.raises(OutputError, match="holds results of sub-01"):
         save(result, tmp_path)
     save(result, tmp_path, overwrite=True)
+    outputs = Outputs(tmp_path)
+    outputs.report_path(scan).touch()
+    assert outputs.holds(scan, plan_keys(result.plan, scan))
 
 
 def test_results_of_other_settings_are_not_replaced_unasked(scan, recipe, tmp_path):
@@ -117,6 +128,8 @@ def test_results_of_other_settings_are_not_replaced_unasked(scan, recipe, tmp_pa
     assert not outputs.holds(scan, keys)
     outputs.prepare()
     outputs.finish(run(plan, scan), keys, {})
+    assert not outputs.holds(scan, keys)  # the report is missing
+    outputs.report_path(scan).touch()
     assert outputs.holds(scan, keys)
     with pytest.raises(OutputError, match="other settings"):
         outputs.holds(scan, [*keys, "more"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from qsmkit.arrays import AnyArray
+from qsmkit.io import bids_name
 from qsmkit.io.atomic import write_text
 from qsmkit.io.derivatives import BIDS_VERSION, result_path, write_artifact, write_description
 from qsmkit.io.nifti import save_volume
@@ -78,4 +79,4 @@ def write_head(out: Path, made: Simulated, *, overwrite: bool = False) -> None:
     labels = result_path(truth, scan, "dseg")
     save_volume(labels, made.labels, scan.grid, overwrite=overwrite)
     rows = "".join(f"{index}\t{name}\n" for index, name in made.label_names.items())
-    write_text(labels.with_name("sub-01_dseg.tsv"), f"index\tname\n{rows}", overwrite=overwrite)
+    write_text(labels.with_name(f"{bids_name.stem(labels.name)}.tsv"), f"index\tname\n{rows}", overwrite=overwrite)

@@ -1,4 +1,4 @@
-"""The part of a volume that is worth transforming: the box around a mask, with room behind it."""
+"""The part of a volume that is worth working on: the box around a mask; for transforms, with room behind it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ import numpy as np
 from qsmkit.arrays import AnyArray, BoolArray, FloatArray
 from qsmkit.grid import Grid
 from qsmkit.physics.fft import Shape, fast_shape
+
+
+def bounding_box(mask: BoolArray, margin: tuple[int, ...] = (0, 0, 0)) -> tuple[slice, slice, slice]:
+    """Return the slices of the smallest box around a mask that is not empty, `margin` voxels more on each side."""
+    sides = []
+    for axis in range(3):
+        line = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        sides.append(slice(max(int(line[0]) - margin[axis], 0), int(line[-1]) + 1 + margin[axis]))
+    return sides[0], sides[1], sides[2]
 
 
 @dataclass(frozen=True)
@@ -34,14 +43,10 @@ class Box:
     @classmethod
     def around(cls, mask: BoolArray, grid: Grid, margin: float) -> Box:
         """Return the box of a mask that is not empty, with a margin in mm (at most the box's own length)."""
-        inner, room = [], []
-        for axis in range(3):
-            line = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-            start, stop = int(line[0]), int(line[-1]) + 1
-            inner.append(slice(start, stop))
-            room.append(min(math.ceil(margin / grid.voxel_size[axis]), stop - start))
-        x, y, z = inner
-        return cls((x, y, z), fast_shape(tuple(s.stop - s.start for s in inner), tuple(room)))
+        inner = bounding_box(mask)
+        shape = tuple(s.stop - s.start for s in inner)
+        room = tuple(min(math.ceil(margin / h), n) for h, n in zip(grid.voxel_size, shape, strict=True))
+        return cls(inner, fast_shape(shape, room))
 
     def crop(self, volume: AnyArray) -> AnyArray:
         """Return the box of a full volume, as a view."""

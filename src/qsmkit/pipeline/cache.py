@@ -64,9 +64,6 @@ class Cache:
         except OSError as error:
             raise OutputError(f"cache folder {folder} cannot be written ({error.strerror}); choose another") from error
 
-    def __contains__(self, key: str) -> bool:
-        return (self.folder / key / _RECORD).is_file()
-
     def load(self, key: str) -> tuple[dict[str, AnyArray], dict[str, Any]] | None:
         """Return arrays by name and their record, or None if the key is unknown or its files are damaged."""
         place = self.folder / key

@@ -56,7 +56,7 @@ class Recipe(BaseModel):
         Raises
         ------
         RecipeError
-            The recipe has no such step.
+            The recipe has no such step, or a setting is unfit.
         """
         steps = list(self.step)
         for name, settings in changes.items():
@@ -65,7 +65,10 @@ class Recipe(BaseModel):
                 there = ", ".join(s.method for s in steps)
                 raise RecipeError(f"recipe {self.name!r} has no step {name!r} to change; its steps are: {there}")
             for i in places:
-                steps[i] = Step.model_validate(steps[i].model_dump() | settings)
+                try:
+                    steps[i] = Step.model_validate(steps[i].model_dump() | settings)
+                except ValidationError as error:
+                    raise RecipeError(f"recipe {self.name}, {name}: {_complaint(error)}; correct it") from error
         return _validated(self.model_copy(update={"step": steps}), self.name)
 
 
@@ -98,9 +101,12 @@ def load_recipe(name: str) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {name} is not valid TOML ({error}); correct that line") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise RecipeError(f"recipe {name}: {place}: {first['msg']}; see the recipes that qsmkit brings") from error
+        raise RecipeError(f"recipe {name}: {_complaint(error)}; see the recipes that qsmkit brings") from error
+
+
+def _complaint(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _validated(recipe: Recipe, name: str) -> Recipe:

@@ -73,7 +73,7 @@ class Outputs:
         return read_sidecar(path) if path.is_file() else None
 
     def holds(self, scan: Scan, keys: Sequence[str]) -> bool:
-        """Return whether the results of just these steps are there.
+        """Return whether the results of just these steps are there, with their report.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Outputs:
         if record is None:
             return False
         if record.get("Signature") == signature(keys):
-            return not self.overwrite
+            return not self.overwrite and self.report_path(scan).is_file()
         if not self.overwrite:
             raise OutputError(
                 f"{self.out} holds results of {scan.name} made with other settings or another version; "
@@ -156,5 +156,5 @@ def save(result: Result, out: str | Path, *, overwrite: bool = False) -> list[Pa
     if outputs.record(result.scan) and not overwrite:
         raise OutputError(f"{out} holds results of {result.scan.name}; choose another folder, or pass overwrite=True")
     paths = outputs.write(result)
-    outputs.finish(result, [k for s in result.steps for k in s.outputs.values()], {})
+    outputs.finish(result, [s.key for s in result.steps], {})
     return paths

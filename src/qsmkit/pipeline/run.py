@@ -28,6 +28,8 @@ class StepRecord:
 
     Attributes
     ----------
+    key : str
+        Key of the results, see `qsmkit.pipeline.cache`.
     method, stage, rev : str, str, int
         The method.
     settings : dict
@@ -42,6 +44,7 @@ class StepRecord:
         What solvers and checks said.
     """
 
+    key: str
     method: str
     stage: str
     rev: int
@@ -116,7 +119,7 @@ def run(
         Whatever a step raises. Results of finished steps stay in the cache.
     """
     arrays = _inputs(scan, given)
-    keys = {name: content_key(value) for name, value in arrays.items()}
+    keys = _input_keys(arrays, scan)
     brain_mask = arrays.get("mask")
     records: list[StepRecord] = []
     reference = None
@@ -142,7 +145,7 @@ def run(
 
 def plan_keys(plan: Plan, scan: Scan, given: Mapping[str, AnyArray] | None = None) -> list[str]:
     """Return the key of each step's results, without running any: equal keys mean equal results."""
-    keys = {name: content_key(value) for name, value in _inputs(scan, given).items()}
+    keys = _input_keys(_inputs(scan, given), scan)
     made = []
     for step in plan.steps:
         key, _ = _key(step, keys)
@@ -164,9 +167,18 @@ def _inputs(scan: Scan, given: Mapping[str, AnyArray] | None) -> dict[str, Any]:
     return arrays | ({"mask": _restricted(arrays["mask"], scan)} if "mask" in arrays else {})
 
 
+def _input_keys(arrays: Mapping[str, Any], scan: Scan) -> dict[str, str]:
+    """Return the keys of what the first step may use, and of `valid`, by which every mask is restricted."""
+    keys = {name: content_key(value) for name, value in arrays.items()}
+    return keys if scan.valid is None else keys | {"valid": content_key(scan.valid)}
+
+
 def _key(step: PlannedStep, keys: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Return the key of a step's results, and the keys of its inputs."""
-    inputs = {name: keys[name] for name in (*step.inputs, *(("mask",) if step.combine else ()))}
+    names = [*step.inputs, *(("mask",) if step.combine else ())]
+    if step.method.stage == "mask" and "valid" in keys:
+        names.append("valid")
+    inputs = {name: keys[name] for name in names}
     return step_key(step.method.name, step.method.rev, step.settings, inputs, step.combine), inputs
 
 
@@ -193,6 +205,7 @@ def _run_step(
         if cache:
             cache.store(key, products, note)
     record = StepRecord(
+        key=key,
         method=entry.name,
         stage=entry.stage,
         rev=entry.rev,

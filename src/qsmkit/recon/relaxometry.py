@@ -87,8 +87,9 @@ def r2star_nonlinear(
     """Get R2* by a nonlinear least-squares fit of a decaying exponential.
 
     min Σ (m_e − √(A² e^{−2 R2* TE_e} + σ²))² in every voxel by Levenberg's and Marquardt's method, the
-    reference that ARLO is measured by (Pei 2015). σ² under the root is what noise adds to the square of a
-    magnitude (Gudbjartsson & Patz 1995); it is estimated from the finest detail of the last echo.
+    reference that ARLO is measured by (Pei 2015). The root is the mean that noise of SD σ on real and imaginary
+    part gives a magnitude well above it (Gudbjartsson & Patz 1995); σ is estimated from the finest detail of
+    the last echo.
 
     Parameters
     ----------

@@ -1,7 +1,9 @@
 """The command line: one command, `qsmkit`, with a subcommand for everything."""
 
+import os
 import sys
 import traceback
+import typing
 import warnings
 from importlib.metadata import version
 
@@ -9,7 +11,8 @@ from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError
 
 from qsmkit.app import console
-from qsmkit.errors import QsmkitError
+from qsmkit.errors import ParameterError, QsmkitError
+from qsmkit.physics import fft
 
 DONE, COULD_NOT, USAGE = 0, 1, 2
 
@@ -43,6 +46,7 @@ def run(arguments: list[str]) -> int:
     arguments = [a for a in arguments if a != "--debug"]
     warnings.showwarning = lambda message, *_, **__: console.say(f"warning: {message}")
     try:
+        _choose_fft(os.environ.get("QSMKIT_FFT", "scipy"))
         status = build()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         console.say(f"qsmkit: {' '.join(str(error).split())} (see: qsmkit --help)")
@@ -62,3 +66,10 @@ def run(arguments: list[str]) -> int:
         sys.stderr.close()
         return COULD_NOT
     return status if isinstance(status, int) else DONE
+
+
+def _choose_fft(engine: str) -> None:
+    known = typing.get_args(fft.Engine)
+    if engine not in known:
+        raise ParameterError(f"QSMKIT_FFT = {engine!r} is not known; it is one of {', '.join(known)}")
+    fft.set_engine(typing.cast(fft.Engine, engine))

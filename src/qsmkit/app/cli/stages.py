@@ -110,7 +110,6 @@ def _run(entry: Method, given: dict[str, Any]) -> None:
     made = entry.function(**inputs, **settings)
     products = made if isinstance(made, tuple) else (made,)
     for name, product, target in zip(entry.produces, products, targets, strict=True):
-        target.parent.mkdir(parents=True, exist_ok=True)
         save_volume(target, product, grid, overwrite=given["overwrite"])
         sidecar = {"Units": ARTIFACTS[name].unit, "Description": ARTIFACTS[name].meaning, "Method": entry.name,
                    "Revision": entry.rev, "Settings": settings}  # fmt: skip

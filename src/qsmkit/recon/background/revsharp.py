@@ -7,11 +7,10 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from qsmkit.arrays import BoolArray, FloatArray
-from qsmkit.errors import ParameterError
 from qsmkit.grid import Grid
 from qsmkit.method import method
 from qsmkit.recon.background.result import LocalField
-from qsmkit.recon.background.sharp import HighPass, deconvolve
+from qsmkit.recon.background.sharp import HighPass, deconvolve, smallest_radius
 
 
 @method("background", cite="Kan2016", rev=1)
@@ -67,9 +66,7 @@ def revsharp(
     MaskError
         No ball fits into the mask.
     """
-    smallest = max(grid.voxel_size) if min_radius is None else min_radius
-    if max_radius < smallest:
-        raise ParameterError(f"revsharp: max_radius = {max_radius:g} mm is below the least, {smallest:g} mm")
+    smallest = smallest_radius("revsharp", max_radius, min_radius, grid)
     radii = np.geomspace(max_radius, smallest, math.ceil(math.log2(max_radius / smallest)) + 1)
     high_pass = HighPass.of(mask, grid, radii.tolist(), total_field.dtype)
     weights = [(radius / high_pass.radii[0]) ** 2 for radius in high_pass.radii]

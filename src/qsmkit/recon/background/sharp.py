@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.compiled import parallel, prange
-from qsmkit.errors import MaskError
+from qsmkit.errors import MaskError, ParameterError
 from qsmkit.grid import Grid
 from qsmkit.optim.solution import Solution
 from qsmkit.optim.solvers import cg
@@ -93,6 +93,14 @@ class HighPass:
         product = np.empty_like(spectrum)
         for kernel in self.kernels:
             yield kernel, irfftn(np.multiply(spectrum, kernel, out=product), self.box.shape)
+
+
+def smallest_radius(who: str, max_radius: float, min_radius: float | None, grid: Grid) -> float:
+    """Return the least radius in mm, by default the longest edge of a voxel, or raise ParameterError."""
+    smallest = max(grid.voxel_size) if min_radius is None else min_radius
+    if max_radius < smallest:
+        raise ParameterError(f"{who}: max_radius = {max_radius:g} mm is below the least, {smallest:g} mm")
+    return smallest
 
 
 def deconvolve(

@@ -6,14 +6,13 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from qsmkit.arrays import BoolArray, FloatArray
-from qsmkit.errors import ParameterError
 from qsmkit.grid import Grid
 from qsmkit.method import method
 from qsmkit.physics.box import Box
 from qsmkit.physics.fft import convolve
 from qsmkit.physics.smv import smv_kernel
 from qsmkit.recon.background.result import LocalField
-from qsmkit.recon.background.sharp import HighPass
+from qsmkit.recon.background.sharp import HighPass, smallest_radius
 
 
 @method("background", cite=("Schweser2011", "Li2011", "Wu2012"), rev=1)
@@ -48,8 +47,8 @@ def vsharp(
         Largest radius in mm, used deep in the mask and for the deconvolution; where it does not fit into the
         mask at all, the next radius that does takes its place.
     min_radius : float
-        Smallest radius in mm, by which the mask is eroded; the longest edge of a voxel if not given. It must
-        be longer than half of that.
+        Bound in mm below which no radius lies; the longest edge of a voxel if not given. It must be longer
+        than half of that. The last radius that the steps reach erodes the mask.
     step : float
         Difference between one radius and the next in mm.
     threshold : float
@@ -67,9 +66,7 @@ def vsharp(
     MaskError
         No ball fits into the mask.
     """
-    smallest = max(grid.voxel_size) if min_radius is None else min_radius
-    if max_radius < smallest:
-        raise ParameterError(f"vsharp: max_radius = {max_radius:g} mm is below the least, {smallest:g} mm")
+    smallest = smallest_radius("vsharp", max_radius, min_radius, grid)
     radii = np.arange(max_radius, smallest * (1 - 1e-9), -step)
     high_pass = HighPass.of(mask, grid, radii.tolist(), total_field.dtype)
     high = high_pass(high_pass.box.pad(total_field * mask))

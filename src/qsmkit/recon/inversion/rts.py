@@ -38,7 +38,7 @@ def rts(
     """Solve the well-conditioned part by a few Krylov steps, and fill in the rest by total variation.
 
         χ₁ ≈ argmin ‖M (D χ − B)‖²
-        χ = argmin λ Σ |∇χ| + ½ ‖S (F χ − F χ₁)‖²,    S(k) = 1 where |D(k)| > δ, else 0
+        χ = argmin λ Σ |∇χ| + ½ ‖S (F χ − F χ₁)‖²,    S(k) = 1 where |D(k)| > δ and at k = 0, else 0
 
     χ₁ comes from a few iterations of LSMR, M being the mask, and χ from ADMM with one pair of transforms an
     iteration (Kames 2018). Other than published, LSMR works on max(|D|, δ) χ: without this scaling a few

@@ -13,11 +13,10 @@ from qsmkit.optim.solution import Solution
 from qsmkit.optim.solvers import iterate
 from qsmkit.optim.total_variation import TotalVariation
 from qsmkit.physics.box import Box
-from qsmkit.physics.derivatives import gradient_symbol
 from qsmkit.physics.dipole import Kernel, dipole_kernel
 from qsmkit.physics.fft import irfftn, rfftn
 from qsmkit.recon.background.pdf import pdf
-from qsmkit.recon.inversion.tv import _fit, _solve, _weight
+from qsmkit.recon.inversion.splitting import Penalties, SplitField, data_weight
 
 # Penalties of the three splittings. They set how fast the iteration converges, not what it converges to.
 THRESHOLD = 0.02
@@ -91,40 +90,26 @@ def tfi(
     remaining = pdf(total_field, mask, grid, field_sd, margin=margin).local_field
     box, dtype = Box.around(mask, grid, margin), total_field.dtype
     inside = box.pad(mask)
-    trust = box.pad(_weight(field_sd, mask).astype(dtype))
-    measured = box.pad(remaining) * (trust > 0)
-    trust *= trust
-    trust /= trust + dtype.type(FIELD_PENALTY)
-    w_field, w_source = measured.copy(), np.zeros_like(measured)
-    measured *= trust
-
-    penalties = np.array((regularisation / THRESHOLD, FIELD_PENALTY, SOURCE_PENALTY), dtype)
-    dipole = dipole_kernel(grid, box.shape, kind=kernel, dtype=dtype)
-    response = gradient_symbol(box.shape, grid.voxel_size, dtype=dtype)
-    response *= penalties[0]
-    response += penalties[1] * dipole**2 + penalties[2]
-    np.reciprocal(response, out=response)
-
     variation = TotalVariation(_threshold(inside).astype(dtype), grid.voxel_size)
+    penalties = Penalties(regularisation / THRESHOLD, FIELD_PENALTY, SOURCE_PENALTY)
+    weight = box.pad(data_weight(field_sd, mask).astype(dtype))
+    data = SplitField(box.pad(remaining), weight, grid, penalties, variation.relaxation, kernel=kernel)
+    pull_gradient, pull_source = dtype.type(penalties.gradient), dtype.type(penalties.source)
     kept = np.where(inside, 1, SOURCE_PENALTY / (SOURCE_PENALTY + outside)).astype(dtype)
-    x = asked = np.zeros(box.shape, dtype)
-    field = w_field
+    x, asked, w_source = (np.zeros(box.shape, dtype) for _ in range(3))
 
     def step() -> float:
-        nonlocal x, field
-        chi_spectrum, field_spectrum = rfftn(asked), rfftn(field)
-        _solve(chi_spectrum, field_spectrum, dipole, response, penalties)
-        x, field = irfftn(chi_spectrum, box.shape), irfftn(field_spectrum, box.shape)
+        nonlocal x
+        x = data.solve(asked)
         residual = variation.update(x)
         variation.pull(asked)
-        _shrink(x, kept, penalties, variation.relaxation, w_source, asked)
-        _fit(field, trust, measured, variation.relaxation, w_field)
+        _shrink(x, kept, pull_gradient, pull_source, variation.relaxation, w_source, asked)
         return residual
 
     status, history = iterate(step, tolerance=tolerance, max_iterations=max_iterations)
     x = Solution(x, status, len(history), history).accept("tfi")
     outer = rfftn(np.where(inside, 0, x))
-    outer *= dipole
+    outer *= dipole_kernel(grid, box.shape, kind=kernel, dtype=dtype)
     return Sources(box.restore(x, mask), remaining - box.restore(irfftn(outer, box.shape), mask))
 
 
@@ -137,7 +122,7 @@ def _threshold(inside: BoolArray) -> FloatArray:
 
 
 @parallel
-def _shrink(x, kept, penalties, relaxation, w, asked):  # type: ignore[no-untyped-def]
+def _shrink(x, kept, pull_gradient, pull_source, relaxation, w, asked):  # type: ignore[no-untyped-def]
     """Step w of the sources, whose z is kept · w; join what it and the gradient ask."""
     one = kept.dtype.type(1)
     for i in prange(x.shape[0]):
@@ -146,4 +131,4 @@ def _shrink(x, kept, penalties, relaxation, w, asked):  # type: ignore[no-untype
                 keep = kept[i, j, k]
                 new = w[i, j, k] + relaxation * (x[i, j, k] - keep * w[i, j, k])
                 w[i, j, k] = new
-                asked[i, j, k] = penalties[0] * asked[i, j, k] + penalties[2] * (keep + keep - one) * new
+                asked[i, j, k] = pull_gradient * asked[i, j, k] + pull_source * (keep + keep - one) * new

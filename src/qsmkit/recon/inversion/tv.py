@@ -14,9 +14,9 @@ from qsmkit.optim.solution import Solution
 from qsmkit.optim.solvers import iterate
 from qsmkit.optim.total_variation import TotalVariation
 from qsmkit.physics.box import Box
-from qsmkit.physics.derivatives import gradient, gradient_symbol
-from qsmkit.physics.dipole import Kernel, dipole_kernel
-from qsmkit.physics.fft import irfftn, rfftn
+from qsmkit.physics.derivatives import gradient
+from qsmkit.physics.dipole import Kernel
+from qsmkit.recon.inversion.splitting import Penalties, SplitField, data_weight
 
 # Penalties of the three splittings. They set how fast the iteration converges, not what it converges to.
 THRESHOLD = 0.01
@@ -95,50 +95,23 @@ def tv(
         if magnitude is None:
             raise InputError(f"edges = {edges} needs the magnitude, which is missing; give it, or leave edges 0")
         threshold[box.pad(_edges(magnitude, mask, grid, edges))] = 0
-    # The split field is trust · measured + (1 − trust) · computed field.
-    trust = box.pad(_weight(field_sd, mask).astype(dtype))
-    measured = box.pad(local_field) * (trust > 0)
-    trust *= trust
-    trust /= trust + dtype.type(FIELD_PENALTY)
-    w_field, w_support = measured.copy(), np.zeros_like(measured)
-    measured *= trust
-
-    penalties = np.array((regularisation / THRESHOLD, FIELD_PENALTY, SUPPORT_PENALTY), dtype)
-    dipole = dipole_kernel(grid, box.shape, kind=kernel, dtype=dtype)
-    response = gradient_symbol(box.shape, grid.voxel_size, dtype=dtype)
-    response *= penalties[0]
-    response += penalties[1] * dipole**2 + penalties[2]
-    np.reciprocal(response, out=response)
-
     variation = TotalVariation(threshold, grid.voxel_size)
-    x = asked = np.zeros(box.shape, dtype)
-    field = w_field
+    penalties = Penalties(regularisation / THRESHOLD, FIELD_PENALTY, SUPPORT_PENALTY)
+    weight = box.pad(data_weight(field_sd, mask).astype(dtype))
+    data = SplitField(box.pad(local_field), weight, grid, penalties, variation.relaxation, kernel=kernel)
+    pull_gradient, pull_support = dtype.type(penalties.gradient), dtype.type(penalties.source)
+    x, asked, w_support = (np.zeros(box.shape, dtype) for _ in range(3))
 
     def step() -> float:
-        nonlocal x, field
-        chi_spectrum, field_spectrum = rfftn(asked), rfftn(field)
-        _solve(chi_spectrum, field_spectrum, dipole, response, penalties)
-        x, field = irfftn(chi_spectrum, box.shape), irfftn(field_spectrum, box.shape)
+        nonlocal x
+        x = data.solve(asked)
         residual = variation.update(x)
         variation.pull(asked)
-        _confine(x, inside, penalties, variation.relaxation, w_support, asked)
-        _fit(field, trust, measured, variation.relaxation, w_field)
+        _confine(x, inside, pull_gradient, pull_support, variation.relaxation, w_support, asked)
         return residual
 
     status, history = iterate(step, tolerance=tolerance, max_iterations=max_iterations)
     return box.restore(Solution(x, status, len(history), history).accept("tv"), mask)
-
-
-def _weight(field_sd: FloatArray | None, mask: BoolArray) -> FloatArray:
-    """Return W: what a voxel's field counts, between 0 and 1."""
-    if field_sd is None:
-        return mask.astype(np.float32)
-    known = mask & (field_sd > 0)
-    if not known.any():
-        raise InputError("field_sd is nowhere positive inside the mask; give one in ppm, or leave it out")
-    weight = np.zeros_like(field_sd)
-    weight[known] = np.minimum(np.median(field_sd[known]) / field_sd[known], 1)
-    return weight
 
 
 def _edges(magnitude: FloatArray, mask: BoolArray, grid: Grid, share: float) -> BoolArray:
@@ -149,24 +122,8 @@ def _edges(magnitude: FloatArray, mask: BoolArray, grid: Grid, share: float) -> 
     return steep
 
 
-# Field and support each keep a state w, as `TotalVariation` does for the gradient, and ask χ for its
-# reflection 2z − w.
-
-
 @parallel
-def _solve(chi, field, dipole, response, penalties):  # type: ignore[no-untyped-def]
-    """Turn what is asked, in k-space, into χ and its field."""
-    for i in prange(chi.shape[0]):
-        for j in range(chi.shape[1]):
-            for k in range(chi.shape[2]):
-                d = dipole[i, j, k]
-                x = response[i, j, k] * (chi[i, j, k] + penalties[1] * d * field[i, j, k])
-                chi[i, j, k] = x
-                field[i, j, k] = d * x
-
-
-@parallel
-def _confine(x, inside, penalties, relaxation, w, asked):  # type: ignore[no-untyped-def]
+def _confine(x, inside, pull_gradient, pull_support, relaxation, w, asked):  # type: ignore[no-untyped-def]
     """Step w of the support, whose z is w inside and zero outside; join what it and the gradient ask."""
     for i in prange(x.shape[0]):
         for j in range(x.shape[1]):
@@ -175,19 +132,4 @@ def _confine(x, inside, penalties, relaxation, w, asked):  # type: ignore[no-unt
                 new = w[i, j, k] + relaxation * (x[i, j, k] - z)
                 w[i, j, k] = new
                 reflected = new if inside[i, j, k] else -new
-                asked[i, j, k] = penalties[0] * asked[i, j, k] + penalties[2] * reflected
-
-
-@parallel
-def _fit(field, trust, measured, relaxation, w):  # type: ignore[no-untyped-def]
-    """Step w of the field, whose z is measured + (1 − trust) w, and replace the field by what is asked."""
-    one = relaxation / relaxation
-    for i in prange(field.shape[0]):
-        for j in range(field.shape[1]):
-            for k in range(field.shape[2]):
-                keep = one - trust[i, j, k]
-                z = measured[i, j, k] + keep * w[i, j, k]
-                new = w[i, j, k] + relaxation * (field[i, j, k] - z)
-                w[i, j, k] = new
-                z = measured[i, j, k] + keep * new
-                field[i, j, k] = z + z - new
+                asked[i, j, k] = pull_gradient * asked[i, j, k] + pull_support * reflected

@@ -18,9 +18,8 @@ from qsmkit.compiled import parallel, prange
 from qsmkit.errors import MaskError
 from qsmkit.grid import Grid
 from qsmkit.method import method
-
-VoxelSize = tuple[float, float, float]
-Box = tuple[slice, slice, slice]
+from qsmkit.physics.box import bounding_box
+from qsmkit.physics.derivatives import VoxelSize
 
 
 @method("mask", produces="mask", cite="Serra1982", rev=1)
@@ -194,16 +193,6 @@ def largest(mask: BoolArray, count: int = 1) -> BoolArray:
     kept = np.zeros_like(mask)
     kept[box] = keep[labels]
     return kept
-
-
-def bounding_box(mask: BoolArray, margin: tuple[int, ...] = (0, 0, 0)) -> Box:
-    """Return the slices of the smallest box around the mask with `margin` voxels more on each side."""
-    sides = []
-    for axis in range(3):
-        others = tuple(a for a in range(3) if a != axis)
-        (there,) = np.nonzero(mask.any(axis=others))
-        sides.append(slice(max(int(there[0]) - margin[axis], 0), int(there[-1]) + 1 + margin[axis]))
-    return sides[0], sides[1], sides[2]
 
 
 def centroid(weights: AnyArray, grid: Grid) -> npt.NDArray[np.float64]:

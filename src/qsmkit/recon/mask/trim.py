@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-import numpy as np
 from annotated_types import Gt
-from scipy.ndimage import binary_opening, binary_propagation, generate_binary_structure, label
+from scipy.ndimage import binary_opening, binary_propagation, generate_binary_structure
 
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.errors import MaskError
 from qsmkit.grid import Grid
 from qsmkit.method import method
 from qsmkit.physics.smv import clearance
+from qsmkit.recon.mask.morphology import largest
 
 
 @method("mask", produces="mask", cite="Bilgic2024", rev=1)
@@ -64,10 +64,8 @@ def trim(
     peelable = mask & unreliable & (clearance(mask, grid.voxel_size, limit) <= depth)
     kept = mask & ~binary_propagation(~mask, mask=~mask | peelable)
     kept = binary_opening(kept, generate_binary_structure(3, 1))
-    pieces, count = label(kept)
-    if not count:
+    if not kept.any():
         raise MaskError(
             f"trim: nowhere in the mask is the field reliable to {sd:g} ppm and {residual:g}; raise sd and residual"
         )
-    largest: BoolArray = pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
-    return largest
+    return largest(kept)

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Gt, Le
-from scipy.ndimage import find_objects
 
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.compiled import thread_count
 from qsmkit.errors import ParameterError
 from qsmkit.grid import Grid
 from qsmkit.method import method
+from qsmkit.physics.box import bounding_box
 from qsmkit.recon.unwrap.consistency import settle_echo, settle_template, unwrap_in_time
 from qsmkit.recon.unwrap.growing import TURN, Regions, Turns, Weights, grow
 from qsmkit.recon.unwrap.romeo_weights import PUBLISHED, Term, echo_weights, edge_weights
@@ -77,7 +77,7 @@ def romeo(
     echoes = phase.shape[-1]
     if template > echoes:
         raise ParameterError(f"romeo: template = {template} of {echoes} echoes; choose an echo that there is")
-    box = _bounding_box(mask)
+    box = bounding_box(mask)
     inside = np.ascontiguousarray(mask[box])
     phases = [np.ascontiguousarray(phase[box][..., e]) for e in range(echoes)]
     turns = [np.zeros(inside.shape, np.int16) for _ in range(echoes)]
@@ -126,7 +126,7 @@ def unwrap_volume(phase: FloatArray, mask: BoolArray, magnitude: FloatArray | No
     (X, Y, Z) array
         Unwrapped phase in rad, zero outside the mask.
     """
-    box = _bounding_box(mask)
+    box = bounding_box(mask)
     wrapped, inside = np.ascontiguousarray(phase[box]), np.ascontiguousarray(mask[box])
     turns = np.zeros(inside.shape, np.int16)
     weights = edge_weights(wrapped, inside, None if magnitude is None else magnitude[box])
@@ -135,11 +135,6 @@ def unwrap_volume(phase: FloatArray, mask: BoolArray, magnitude: FloatArray | No
     unwrapped = np.zeros_like(phase)
     unwrapped[box] = _unwrapped(wrapped, turns, inside)
     return unwrapped
-
-
-def _bounding_box(mask: BoolArray) -> tuple[slice, ...]:
-    box: tuple[slice, ...] = find_objects(mask.view(np.uint8))[0]
-    return box
 
 
 def _grow_all(echoes: list[tuple[FloatArray, Weights, Turns, BoolArray]]) -> list[Regions]:
