@@ -5,7 +5,8 @@ import pytest
 
 from qsmkit.arrays import as_float
 from qsmkit.artifacts import ARTIFACTS
-from qsmkit.errors import InputError, MetadataError, MissingExtraError, ShapeError
+from qsmkit.compiled import thread_count
+from qsmkit.errors import InputError, MetadataError, MissingExtraError, ParameterError, ShapeError
 from qsmkit.extras import require
 from qsmkit.grid import Grid
 from qsmkit.measure import Measure
@@ -61,6 +62,14 @@ def test_a_volume_lies_on_its_grid():
 def test_a_missing_extra_is_named():
     with pytest.raises(MissingExtraError, match=r"qsmkit\[fftw\]"):
         require("no_such_module_here", "fftw")
+
+
+def test_threads_are_as_asked_for_or_refused(monkeypatch):
+    monkeypatch.setenv("QSMKIT_THREADS", "1")
+    assert thread_count() == 1
+    monkeypatch.setenv("QSMKIT_THREADS", "many")
+    with pytest.raises(ParameterError, match="'many' is not a number of threads"):
+        thread_count()
 
 
 def test_a_good_scan_passes():

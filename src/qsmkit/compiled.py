@@ -13,6 +13,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import numba
 
+from qsmkit.errors import ParameterError
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -20,10 +22,18 @@ prange = numba.prange
 
 
 def thread_count() -> int:
-    """Return the number of threads to use: QSMKIT_THREADS if set, else the processors this process may run on."""
+    """Return the number of threads to use: QSMKIT_THREADS if set, else the processors this process may run on.
+
+    Raises
+    ------
+    ParameterError
+        QSMKIT_THREADS is not a whole number from 1 on.
+    """
     wanted = os.environ.get("QSMKIT_THREADS", "")
+    if wanted and not (wanted.isdigit() and int(wanted) > 0):
+        raise ParameterError(f"QSMKIT_THREADS = {wanted!r} is not a number of threads; set 1 or more, or unset it")
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(wanted)) if wanted.isdigit() else available
+    return int(wanted) if wanted else available
 
 
 def serial(function: Callable[P, R]) -> Callable[P, R]:

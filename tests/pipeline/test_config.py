@@ -51,6 +51,8 @@ def test_unknown_names_are_answered_with_the_known(tmp_path):
         load_recipe("no_such_recipe")
     with pytest.raises(RecipeError, match="cannot be read"):
         load_recipe(str(tmp_path / "none.toml"))
+    with pytest.raises(RecipeError, match="cannot be set"):
+        load_recipe("default").with_settings({"bet": {"method": "threshold_mask"}})
     with pytest.raises(RecipeError, match="no step 'lbv'"):
         load_recipe("default").with_settings({"lbv": {}})
 

@@ -32,6 +32,11 @@ def test_unreliable_edges_go_and_unreliable_insides_stay(block):
     assert kept[9, 20, 20]
 
 
+def test_a_mask_that_fills_the_volume_keeps_its_faces():
+    everywhere = np.ones(GRID.shape, bool)
+    assert trim(everywhere, np.full(GRID.shape, 0.001, np.float32), GRID).all()
+
+
 def test_peeling_ends_at_its_depth(block):
     mask, sd = block
     sd[5:15] = 0.05

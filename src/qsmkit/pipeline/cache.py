@@ -11,6 +11,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,12 @@ def content_key(value: AnyArray | Grid | float) -> str:
 
 
 def step_key(method: str, rev: int, settings: Mapping[str, Any], inputs: Mapping[str, str], combine: str | None) -> str:
-    """Return the key of a step's results; `inputs` maps artifact names to their keys."""
-    text = json.dumps([method, rev, dict(settings), dict(inputs), combine], sort_keys=True, default=str)
+    """Return the key of a step's results; `inputs` maps artifact names to their keys.
+
+    The release counts too, because a method's revision does not tell of changes in what it is built on.
+    """
+    release = version("qsmkit")
+    text = json.dumps([release, method, rev, dict(settings), dict(inputs), combine], sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -64,6 +64,8 @@ class Recipe(BaseModel):
             if not places:
                 there = ", ".join(s.method for s in steps)
                 raise RecipeError(f"recipe {self.name!r} has no step {name!r} to change; its steps are: {there}")
+            if "method" in settings:
+                raise RecipeError(f"{name}.method cannot be set; write a recipe of your own to exchange methods")
             for i in places:
                 try:
                     steps[i] = Step.model_validate(steps[i].model_dump() | settings)

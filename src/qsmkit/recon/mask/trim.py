@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import numpy as np
 from annotated_types import Gt
 from scipy.ndimage import binary_opening, binary_propagation, generate_binary_structure
 
@@ -63,7 +64,8 @@ def trim(
     limit = depth + max(grid.voxel_size)
     peelable = mask & unreliable & (clearance(mask, grid.voxel_size, limit) <= depth)
     kept = mask & ~binary_propagation(~mask, mask=~mask | peelable)
-    kept = binary_opening(kept, generate_binary_structure(3, 1))
+    # The mask goes on beyond the faces of the volume that it touches.
+    kept = binary_opening(np.pad(kept, 1, mode="edge"), generate_binary_structure(3, 1))[1:-1, 1:-1, 1:-1]
     if not kept.any():
         raise MaskError(
             f"trim: nowhere in the mask is the field reliable to {sd:g} ppm and {residual:g}; raise sd and residual"
