@@ -1,7 +1,7 @@
 """Every registered method on one simulated head: time, memory and error, in one table.
 
-    .venv/bin/python -m benchmarks.methods [--size 160 192 168] [--only NAME ...] [--stage STAGE ...] [--json]
-    [--fresh]
+    .venv/bin/python -m benchmarks.methods [--size 160 192 168 | --head BIDS] [--only NAME ...] [--stage STAGE ...]
+    [--json] [--fresh]
 
 Each method runs in a process of its own, with true artifacts as inputs: fields carry the noise that the
 scan's magnitude implies, phase is free of its offset except for methods that remove it, and what the
@@ -22,7 +22,6 @@ A new method appears by being registered.
 import argparse
 import ctypes
 import gc
-import hashlib
 import importlib
 import json
 import math
@@ -43,14 +42,10 @@ from qsmkit import metrics
 from qsmkit.artifacts import ARTIFACTS
 from qsmkit.compiled import thread_count
 from qsmkit.errors import InputError
-from qsmkit.grid import Grid
 from qsmkit.method import METHODS, STAGES, Method, load_plugins
-from qsmkit.simulate.head import FIELD_OF_VIEW, head
-from qsmkit.units import radians_per_ppm
 
-OUT = Path(__file__).parent / "out"
-SIZE = (160, 192, 168)
-SNR = 100.0
+from benchmarks.patients import SIZE, dataset, load, simulated, wrap
+
 WARM_UP = 48
 REPEATS, ENOUGH = 3, 5.0
 
@@ -59,68 +54,7 @@ class Unsupplied(Exception):
     """Nothing provides an artifact that a method needs."""
 
 
-# --- the patient --------------------------------------------------------------------------------------------
-
-
-def inputs(shape: tuple[int, int, int], fresh: bool) -> Path:
-    """Return the folder that holds the head's artifacts as .npy files; simulate it if need be."""
-    source = Path(sys.modules[head.__module__].__file__ or "").parent
-    version = hashlib.sha256(b"".join(f.read_bytes() for f in sorted(source.glob("*.py"))))
-    version.update(Path(__file__).read_bytes())
-    folder = OUT / f"head-{'x'.join(map(str, shape))}-{version.hexdigest()[:10]}"
-    if folder.is_dir() and not fresh:
-        return folder
-    x, y, z = (f / n for f, n in zip(FIELD_OF_VIEW, shape, strict=True))
-    simulated = head(voxel_size=(x, y, z), snr=SNR)
-    scan, truth = simulated.scan, dict(simulated.truth)
-    folder.mkdir(parents=True, exist_ok=True)
-
-    mask = truth["mask"]
-    per_ppm = np.array([radians_per_ppm(scan.field_strength, t) for t in scan.echo_times], np.float32)
-    evolution = truth["total_field"][..., None] * per_ppm
-    corrected = wrap(scan.phase - truth["phase_offset"][..., None])
-    sd = field_sd(scan.magnitude, per_ppm) * mask
-    noise = sd * np.random.default_rng(0).standard_normal(sd.shape, np.float32)
-    artifacts = {
-        "magnitude": scan.magnitude,
-        "phase": corrected,
-        "unwrapped_phase": evolution + wrap(corrected - evolution),
-        "echo_times": scan.echo_times,
-        "field_strength": np.array(scan.field_strength),
-        "grid": scan.grid.affine,
-        "mask": mask,
-        "brain_mask": mask,
-        "total_field": truth["total_field"] + noise,
-        "field_sd": sd,
-        "local_field": truth["local_field"] + noise,
-        "chi": truth["chi"],
-        "r2star": truth["r2star"],
-        "raw_phase": scan.phase,
-        "labels": simulated.labels,
-    }
-    for name, array in artifacts.items():
-        np.save(folder / f"{name}.npy", array)
-    for name, array in truth.items():
-        np.save(folder / f"true_{name}.npy", array)
-    return folder
-
-
-def field_sd(magnitude: np.ndarray, per_ppm: np.ndarray) -> np.ndarray:
-    """Return the standard deviation, ppm, of the field as the slope of a weighted line through the phases."""
-    weight = (magnitude * SNR / np.percentile(magnitude[..., 0], 99.5)) ** 2
-    total, first, second = (weight @ per_ppm**p for p in (0, 1, 2))
-    return np.sqrt(total / np.maximum(total * second - first**2, 1e-6)).astype(np.float32)
-
-
-def wrap(phase: np.ndarray) -> np.ndarray:
-    return (phase - 2 * np.pi * np.rint(phase / (2 * np.pi))).astype(np.float32)
-
-
-def load(folder: Path, name: str) -> Any:
-    array = np.load(folder / f"{name}.npy")
-    if name == "grid":
-        return Grid(np.load(folder / "mask.npy", mmap_mode="r").shape, array)
-    return float(array) if array.ndim == 0 else array
+# --- inputs -------------------------------------------------------------------------------------------------
 
 
 def supply(method: Method, folder: Path, seen: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -316,6 +250,7 @@ def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="benchmarks.methods", description=__doc__, formatter_class=raw)
     parser.add_argument("--size", type=int, nargs=3, default=SIZE, help="voxels across the head")
+    parser.add_argument("--head", type=Path, help="BIDS data set of one head with its truth under derivatives/truth")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="run these methods")
     parser.add_argument("--stage", nargs="+", default=[], choices=STAGES, help="run these stages")
     parser.add_argument("--json", action="store_true", help="print rows as JSON instead of a table")
@@ -332,7 +267,8 @@ def main() -> None:
     if unknown:
         parser.error(f"no method is called {', '.join(unknown)}; there are: {', '.join(sorted(METHODS))}")
     x, y, z = arguments.size
-    folder = inputs((x, y, z), arguments.fresh)
+    folder = dataset(arguments.head, arguments.fresh) if arguments.head else simulated((x, y, z), arguments.fresh)
+    x, y, z = load(folder, "mask").shape
     chosen = [m for m in METHODS.values() if (not arguments.only or m.name in arguments.only)
               and (not arguments.stage or m.stage in arguments.stage)]
     chosen.sort(key=lambda m: (STAGES.index(m.stage), m.name))

@@ -29,7 +29,10 @@ from qsmkit.errors import InputError, MaskError, MetadataError, ParameterError, 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Stage = Literal["unwrap", "field", "mask", "background", "inversion", "reference", "relaxometry"]
+Stage = Literal[
+    "unwrap", "field", "mask", "background", "inversion", "uncertainty", "reference", "relaxometry", "separation",
+    "weighting",
+]  # fmt: skip
 STAGES: tuple[Stage, ...] = typing.get_args(Stage)
 
 ENTRY_POINT_GROUP = "qsmkit.methods"

@@ -24,8 +24,11 @@ _STAGE_TITLES: dict[Stage, str] = {
     "mask": "Masking",
     "background": "Background field removal",
     "inversion": "Dipole inversion",
+    "uncertainty": "Uncertainty",
     "reference": "Referencing",
     "relaxometry": "Relaxometry",
+    "separation": "Source separation",
+    "weighting": "Susceptibility weighting",
 }
 
 
