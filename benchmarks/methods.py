@@ -36,6 +36,7 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+from benchmarks.patients import SIZE, dataset, load, simulated, wrap
 
 import qsmkit.recon
 from qsmkit import metrics
@@ -43,8 +44,6 @@ from qsmkit.artifacts import ARTIFACTS
 from qsmkit.compiled import thread_count
 from qsmkit.errors import InputError
 from qsmkit.method import METHODS, STAGES, Method, load_plugins
-
-from benchmarks.patients import SIZE, dataset, load, simulated, wrap
 
 WARM_UP = 48
 REPEATS, ENOUGH = 3, 5.0
