@@ -4,7 +4,20 @@ from scipy.ndimage import gaussian_laplace
 
 from qsmkit.errors import MaskError, ShapeError
 from qsmkit.grid import Grid
-from qsmkit.metrics import correlation, dice, hfen, nrmse, nrmse_detrend, score, similarity_map, xsim
+from qsmkit.metrics import (
+    calc_leak,
+    correlation,
+    dia_leak,
+    dice,
+    hfen,
+    iron_leak,
+    nrmse,
+    nrmse_detrend,
+    para_leak,
+    score,
+    similarity_map,
+    xsim,
+)
 
 SHAPE = (14, 13, 12)
 
@@ -148,3 +161,26 @@ def test_nothing_to_score_is_an_error(pair):
         score(np.zeros(SHAPE), truth, reference_mask=mask, grid=Grid.tilted(SHAPE))
     with pytest.raises(ShapeError, match="truth has shape"):
         score(recon, truth[1:], reference_mask=mask, grid=Grid.tilted(SHAPE))
+
+
+def test_leaks_are_the_slopes_on_the_other_source(rng):
+    mask = ball(SHAPE, 5.2)
+    para, dia = rng.uniform(0, 0.1, (2, *SHAPE))
+    noise = rng.normal(0, 1e-3, SHAPE)
+    made_para, made_dia = 0.9 * para + 0.2 * dia + 0.01 + noise, 0.7 * dia - 0.1 * para
+    made_para[~mask] = made_dia[~mask] = 7
+    assert para_leak(made_para, para, dia, mask) == pytest.approx(0.2, abs=0.01)
+    assert dia_leak(made_dia, para, dia, mask) == pytest.approx(-0.1)
+    assert para_leak(para, para, dia, mask) == pytest.approx(0, abs=1e-9)
+    assert np.isnan(para_leak(made_para, para, 2 * para, mask)), "sources that go together cannot be told apart"
+    assert np.isnan(dia_leak(made_dia, para, np.zeros(SHAPE), mask))
+
+
+def test_leaks_into_regions_are_mean_sizes(rng):
+    mask = ball(SHAPE, 5.2)
+    labels = np.full(SHAPE, 8)
+    labels[5:7], labels[7], labels[8] = 3, 11, 16
+    chi = rng.normal(0, 0.1, SHAPE)
+    assert iron_leak(chi, labels, mask) == pytest.approx(np.abs(chi[5:8][mask[5:8]]).mean())
+    assert calc_leak(chi, labels, mask) == pytest.approx(np.abs(chi[8][mask[8]]).mean())
+    assert np.isnan(calc_leak(chi, np.zeros(SHAPE, int), mask))

@@ -65,5 +65,11 @@ ARTIFACTS: dict[str, Artifact] = {
                  (0, 1)),
         Artifact("r2star", "map", "1/s", "effective transverse relaxation rate", "R2starmap", (0, 60)),
         Artifact("t2star", "map", "s", "effective transverse relaxation time", "T2starmap", (0, 0.1)),
+        Artifact("r2", "map", "1/s", "irreversible transverse relaxation rate", "R2map", (0, 40)),
+        Artifact("r2prime", "map", "1/s", "reversible transverse relaxation rate, R2* − R2", "R2primemap", (0, 30)),
+        Artifact("chi_para", "map", "ppm", "susceptibility of paramagnetic sources, not negative",
+                 "desc-paramagnetic_Chimap", (0, 0.15)),
+        Artifact("chi_dia", "map", "ppm", "size of the susceptibility of diamagnetic sources, not negative",
+                 "desc-diamagnetic_Chimap", (0, 0.15)),
     )
 }

@@ -311,6 +311,20 @@ def test_a_method_with_several_products_writes_a_folder(qsmkit, head, tmp_path):
     }  # fmt: skip
 
 
+def test_separate_on_files(qsmkit, head, tmp_path):
+    maps = ("--chi", truth(head, "Chimap"), "--r2star", truth(head, "R2starmap"))
+    mask = ("--mask", truth(head, "desc-brain_mask"), "--out", tmp_path / "sources")
+    ran = qsmkit("separate", "r2star-qsm", *maps, "--b0", 3, *mask)
+    assert ran.status == 0, ran.err
+    para, dia = (nib.load(tmp_path / "sources" / f"chi_{name}.nii.gz").get_fdata() for name in ("para", "dia"))
+    assert min(para.min(), dia.min()) == 0
+    true = nib.load(truth(head, "Chimap")).get_fdata()
+    assert np.corrcoef((para - dia).ravel(), true.ravel())[0, 1] > 0.95
+    sidecar = json.loads((tmp_path / "sources" / "chi_dia.json").read_text())
+    assert sidecar["Units"] == "ppm"
+    assert "not negative" in sidecar["Description"]
+
+
 # --- methods, score, doctor
 
 

@@ -23,6 +23,10 @@ from qsmkit.recon.mask.quality import romeo_quality
 from qsmkit.recon.mask.trim import trim
 from qsmkit.recon.referencing import reference_brain, reference_csf, reference_region
 from qsmkit.recon.relaxometry import arlo, r2star_nonlinear
+from qsmkit.recon.separation.chi_separation import chi_separation
+from qsmkit.recon.separation.closed_form import chi_separation_closed
+from qsmkit.recon.separation.r2prime import r2prime
+from qsmkit.recon.separation.r2star_qsm import r2star_qsm
 from qsmkit.recon.unwrap.laplacian import laplacian
 from qsmkit.recon.unwrap.romeo import romeo
 
@@ -30,6 +34,8 @@ __all__ = [
     "arlo",
     "bet",
     "bipolar",
+    "chi_separation",
+    "chi_separation_closed",
     "close",
     "dilate",
     "erode",
@@ -41,7 +47,9 @@ __all__ = [
     "nonlinear_fit",
     "pdf",
     "quality_mask",
+    "r2prime",
     "r2star_nonlinear",
+    "r2star_qsm",
     "reference_brain",
     "reference_csf",
     "reference_region",

@@ -22,7 +22,7 @@ from qsmkit.io.phase_scale import to_radians
 from qsmkit.io.sidecar import read_inherited, write_sidecar
 from qsmkit.method import METHODS, STAGES, Method, Stage
 
-COMMANDS: dict[Stage, str] = {"inversion": "invert", "relaxometry": "relax"}
+COMMANDS: dict[Stage, str] = {"inversion": "invert", "relaxometry": "relax", "separation": "separate"}
 """Commands that are not called like their stage."""
 
 _Files = Annotated[list[Path], Parameter(consume_multiple=True)]
