@@ -14,6 +14,7 @@ from qsmkit.recon.inversion.rts import rts
 from qsmkit.recon.inversion.tfi import tfi
 from qsmkit.recon.inversion.tikhonov import tikhonov
 from qsmkit.recon.inversion.tkd import tkd
+from qsmkit.recon.inversion.tsvd import tsvd
 from qsmkit.recon.inversion.tv import tv
 from qsmkit.recon.mask.bet import bet
 from qsmkit.recon.mask.magnitude import threshold_mask
@@ -64,6 +65,7 @@ __all__ = [
     "tikhonov",
     "tkd",
     "trim",
+    "tsvd",
     "tv",
     "vsharp",
     "weighted_fit",
