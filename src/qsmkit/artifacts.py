@@ -71,5 +71,11 @@ ARTIFACTS: dict[str, Artifact] = {
                  "desc-paramagnetic_Chimap", (0, 0.15)),
         Artifact("chi_dia", "map", "ppm", "size of the susceptibility of diamagnetic sources, not negative",
                  "desc-diamagnetic_Chimap", (0, 0.15)),
+        Artifact("swi", "map", "a.u.", "magnitude weighted by phase, paramagnetic sources dark", "swi"),
+        Artifact("clear_swi", "map", "1", "evened magnitude weighted by phase, paramagnetic sources dark",
+                 "desc-clear_swi"),
+        Artifact("tswi", "map", "a.u.", "magnitude weighted by susceptibility, veins dark", "desc-tswi_swi"),
+        Artifact("smwi", "map", "a.u.", "magnitude weighted by susceptibility, one sign dark", "desc-smwi_swi"),
+        Artifact("minip", "map", "a.u.", "minimum of a susceptibility-weighted image over a slab", "minIP"),
     )
 }

@@ -325,6 +325,51 @@ def test_separate_on_files(qsmkit, head, tmp_path):
     assert "not negative" in sidecar["Description"]
 
 
+def test_weighting_on_files(qsmkit, head, tmp_path):
+    """From field to image to projection; without a field strength the reason is said, with none of it in the way."""
+    scan = ("--magnitude", *images(head, "mag"), "--te", 4, 12, 20, 28, "--mask", truth(head, "desc-brain_mask"))
+    field = ("--local-field", truth(head, "desc-local_fieldmap"))
+    ran = qsmkit("weighting", "swi", *scan, *field, "--out", tmp_path / "swi.nii.gz")
+    assert ran.status == 1
+    assert "give it in T" in ran.err
+    ran = qsmkit("weighting", "swi", *scan, *field, "--b0", 3, "--out", tmp_path / "swi.nii.gz")
+    assert ran.status == 0, ran.err
+    chi = ("--chi", truth(head, "Chimap"))
+    ran = qsmkit("weighting", "tswi", *scan, *chi, "--out", tmp_path / "tswi.nii.gz")
+    assert ran.status == 0, ran.err
+    labels = nib.load(truth(head, "dseg")).get_fdata()
+    weighted, again = (nib.load(tmp_path / f"{n}.nii.gz").get_fdata() for n in ("swi", "tswi"))
+    assert again[labels == 2].mean() < 0.8 * again[labels == 7].mean(), "pallidum is darker than thalamus"
+    ran = qsmkit("weighting", "minip", "--swi", tmp_path / "swi.nii.gz", "--out", tmp_path / "minip.nii.gz")
+    assert ran.status == 0, ran.err
+    lowest = nib.load(tmp_path / "minip.nii.gz").get_fdata()
+    assert (lowest <= weighted).all()
+    assert (lowest < weighted).mean() > 0.3
+    assert json.loads((tmp_path / "minip.json").read_text())["Settings"]["slab"] == 10
+
+
+def test_a_recipe_writes_weighted_images_and_separated_sources(qsmkit, head, tmp_path):
+    recipe = tmp_path / "weighted.toml"
+    recipe.write_text("""
+        name = "weighted"
+        description = "Images that a radiologist reads"
+        step = [{method = "bet"}, {method = "mcpc3ds"}, {method = "romeo"}, {method = "weighted_fit"},
+                {method = "vsharp"}, {method = "tkd"}, {method = "arlo"}, {method = "reference_brain"},
+                {method = "r2star_qsm"}, {method = "swi"}, {method = "clear_swi"}, {method = "tswi"},
+                {method = "smwi"}, {method = "minip", image = "clear_swi"}]
+    """)
+    ran = qsmkit("recon", head, tmp_path / "out", "--recipe", recipe)
+    assert ran.status == 0, ran.err
+    names = {p.name.removeprefix("sub-01_") for p in (tmp_path / "out" / "sub-01" / "anat").glob("*.nii.gz")}
+    assert names >= {
+        "swi.nii.gz", "desc-clear_swi.nii.gz", "desc-tswi_swi.nii.gz", "desc-smwi_swi.nii.gz", "minIP.nii.gz",
+        "desc-paramagnetic_Chimap.nii.gz", "desc-diamagnetic_Chimap.nii.gz",
+    }  # fmt: skip
+    sidecar = json.loads((tmp_path / "out" / "sub-01" / "anat" / "sub-01_swi.json").read_text())
+    assert sidecar["SkullStripped"] is False
+    assert (sidecar["Method"], sidecar["Units"]) == ("swi", "arbitrary")
+
+
 # --- methods, score, doctor
 
 

@@ -18,7 +18,7 @@ from qsmkit.volume import Scan
 
 BIDS_VERSION = "1.10.0"
 
-_WITH_SKULL = ("phase", "magnitude")
+_WITH_SKULL = ("phase", "magnitude", "swi", "clear_swi", "tswi", "smwi")
 _BIDS_UNIT = {"a.u.": "arbitrary"}
 
 

@@ -20,7 +20,8 @@ from qsmkit.volume import Scan
 
 WRITTEN = (
     "chi", "r2star", "t2star", "total_field", "field_sd", "fit_residual", "local_field", "phase_quality",
-    "phase_offset", "reference_mask", "r2prime", "chi_para", "chi_dia",
+    "phase_offset", "reference_mask", "r2prime", "chi_para", "chi_dia", "swi", "clear_swi", "tswi",
+    "smwi", "minip",
 )  # fmt: skip
 """Artifacts that are written if a reconstruction made them; the two masks come on top."""
 

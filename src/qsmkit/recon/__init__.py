@@ -30,6 +30,11 @@ from qsmkit.recon.separation.r2prime import r2prime
 from qsmkit.recon.separation.r2star_qsm import r2star_qsm
 from qsmkit.recon.unwrap.laplacian import laplacian
 from qsmkit.recon.unwrap.romeo import romeo
+from qsmkit.recon.weighting.clear_swi import clear_swi
+from qsmkit.recon.weighting.minip import minip
+from qsmkit.recon.weighting.smwi import smwi
+from qsmkit.recon.weighting.swi import swi
+from qsmkit.recon.weighting.tswi import tswi
 
 __all__ = [
     "arlo",
@@ -37,6 +42,7 @@ __all__ = [
     "bipolar",
     "chi_separation",
     "chi_separation_closed",
+    "clear_swi",
     "close",
     "dilate",
     "erode",
@@ -45,6 +51,7 @@ __all__ = [
     "largest_component",
     "lbv",
     "mcpc3ds",
+    "minip",
     "nonlinear_fit",
     "pdf",
     "quality_mask",
@@ -60,12 +67,15 @@ __all__ = [
     "romeo_quality",
     "rts",
     "single_echo",
+    "smwi",
+    "swi",
     "tfi",
     "threshold_mask",
     "tikhonov",
     "tkd",
     "trim",
     "tsvd",
+    "tswi",
     "tv",
     "vsharp",
     "weighted_fit",

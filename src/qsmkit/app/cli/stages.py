@@ -52,6 +52,9 @@ def _command(entry: Method) -> Callable[..., None]:
         parameters.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
         docs.append(f"{name}\n    {text}")
 
+    def ask(name: str, annotation: Any, optional: bool, text: str) -> None:
+        add(name, annotation | None if optional else annotation, None if optional else inspect.Parameter.empty, text)
+
     for name in (*entry.needs, *entry.uses):
         optional = name in entry.uses
         row = ARTIFACTS[name]
@@ -59,16 +62,15 @@ def _command(entry: Method) -> Callable[..., None]:
         if row.kind == "grid":
             continue
         if name == "echo_times":
-            add("te", _Numbers, inspect.Parameter.empty, "Echo times, in s or ms")
+            ask("te", _Numbers, optional, "Echo times, in s or ms")
         elif name == "field_strength":
-            add("b0", float, inspect.Parameter.empty, "Field strength (T)")
+            ask("b0", float, optional, "Field strength (T)")
         elif row.kind == "series":
-            wanted: Any = _Files | None if optional else _Files
-            add(name, wanted, None if optional else inspect.Parameter.empty, f"{text}: a 4-D file, or one per echo")
+            ask(name, _Files, optional, f"{text}: a 4-D file, or one per echo")
             if name == "phase":
-                add("phase_max", float | None, None, "The stored phase value that equals π, if it cannot be told")
+                ask("phase_max", float, True, "The stored phase value that equals π, if it cannot be told")
         else:
-            add(name, Path | None if optional else Path, None if optional else inspect.Parameter.empty, text)
+            ask(name, Path, optional, text)
     for setting in entry.parameters.values():
         add(setting.name, setting.type, setting.default, setting.help or setting.name)
     several = len(entry.produces) > 1
@@ -96,7 +98,8 @@ def _run(entry: Method, given: dict[str, Any]) -> None:
     for name in (*entry.needs, *entry.uses):
         kind = ARTIFACTS[name].kind
         if name == "echo_times":
-            inputs[name] = to_seconds(given["te"], source="argument", name=entry.name)[0]
+            if given["te"] is not None:
+                inputs[name] = to_seconds(given["te"], source="argument", name=entry.name)[0]
         elif name == "field_strength":
             inputs[name] = given["b0"]
         elif kind != "grid" and given[name] is not None:
