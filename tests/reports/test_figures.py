@@ -1,6 +1,7 @@
 """Pictures show the right voxels in the right place and shade."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,14 @@ def test_all_pictures_of_a_reconstruction(result):
         assert pixels(p.png).std() > 0.02, f"{p.name} is empty"
     assert "-0.15 to 0.15 ppm" in made["chi"].caption
     assert f"{result.artifacts['mask'].sum()} voxels" in made["histogram"].caption
+
+
+def test_weighted_images_and_separated_sources_are_shown_too(result):
+    more = {"swi": result.artifacts["magnitude"][..., 0], "chi_dia": np.maximum(-result.artifacts["chi"], 0)}
+    shown = {p.name: p for p in pictures(replace(result, artifacts=result.artifacts | more))}
+    assert list(shown)[-3:] == ["r2star", "chi_dia", "swi"]
+    assert "0 to 0.15 ppm" in shown["chi_dia"].caption
+    assert "arbitrary units" in shown["swi"].caption
 
 
 def test_the_same_picture_is_the_same_file(result):

@@ -77,7 +77,7 @@ class Tile:
 
 
 def pictures(result: Result) -> list[Picture]:
-    """Return pictures of what a reconstruction holds: scan, fields, susceptibility, relaxation."""
+    """Return pictures of what a reconstruction holds: scan, fields, susceptibility, relaxation, weighted images."""
     have, brain = result.artifacts, result.brain_mask
     mask = have.get("mask", brain)
     view = View.of(result.scan.grid, brain)
@@ -107,8 +107,12 @@ def pictures(result: Result) -> list[Picture]:
         arranged = [row for row in (axial[:6], axial[6:], others) if row]
         made.append(_picture("chi", arranged, have["chi"][mask], "Bright is paramagnetic."))
         made.append(histogram(have["chi"][mask]))
-    if "r2star" in have:
-        made.append(_picture("r2star", [tiles(view, have["r2star"], inside=mask)], have["r2star"][mask]))
+    for name in ("r2star", "chi_para", "chi_dia"):
+        if name in have:
+            made.append(_picture(name, [tiles(view, have[name], inside=mask)], have[name][mask]))
+    for name in ("swi", "clear_swi", "tswi", "smwi", "minip"):
+        if name in have:
+            made.append(_picture(name, [tiles(view, have[name])], have[name][brain]))
     return made
 
 
