@@ -49,7 +49,7 @@ def chi_separation(
         χ⁺, χ⁻ = argmin ½ ‖W (D (χ⁺ − χ⁻) − B)‖² + ½ μ ‖(D⁺ χ⁺ + D⁻ χ⁻ − R2′) / D̄‖² + λ Σ |∇χ⁺| + λ Σ |∇χ⁻|
 
     with χ⁺, χ⁻ ≥ 0 inside the mask and zero outside, D̄ the mean of D⁺ and D⁻, and W as in `tv` (Shin 2021, whose
-    prior is an edge-weighted gradient norm; here it is the total variation, without edges). Solved by ADMM with both
+    prior spares the edges of the magnitude; here none are spared, which measures better). Solved by ADMM with both
     gradients (Bilgic 2014), the field (Milovic 2018) and both sources split off: three pairs of real transforms an
     iteration.
 

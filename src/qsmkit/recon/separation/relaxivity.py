@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qsmkit.arrays import BoolArray, FloatArray
+from qsmkit.compiled import parallel, prange
 from qsmkit.errors import ScaleError
 
 RELAXIVITY = 137.0
@@ -72,9 +73,24 @@ def separated(
         In ppm, zero outside the mask.
     """
     mean = (positive + negative) / 2
-    a, b = positive / mean, negative / mean
-    r = rate / chi.dtype.type(mean)
-    para, dia = (r + b * chi) / 2, (r - a * chi) / 2
-    alone = (chi + a * r) / (1 + a * a), (b * r - chi) / (1 + b * b)
-    para, dia = np.where(dia < 0, alone[0], para), np.where(para < 0, alone[1], dia)
-    return Separated(*(np.where(mask, np.maximum(x, 0), 0).astype(chi.dtype) for x in (para, dia)))
+    constants = np.array([1 / mean, positive / mean, negative / mean], chi.dtype)
+    found = Separated(np.zeros_like(chi), np.zeros_like(chi))
+    _separate(chi, rate, mask, constants, *found)
+    return found
+
+
+@parallel
+def _separate(chi, rate, mask, constants, para, dia):  # type: ignore[no-untyped-def]
+    inverse, a, b = constants
+    one, zero = a / a, a - a
+    for i in prange(mask.shape[0]):
+        for j in range(mask.shape[1]):
+            for k in range(mask.shape[2]):
+                if mask[i, j, k]:
+                    x, r = chi[i, j, k], rate[i, j, k] * inverse
+                    p, n = (r + b * x) / (a + b), (r - a * x) / (a + b)
+                    if n < zero:
+                        p, n = max(zero, (x + a * r) / (one + a * a)), zero
+                    elif p < zero:
+                        p, n = zero, max(zero, (b * r - x) / (one + b * b))
+                    para[i, j, k], dia[i, j, k] = p, n
