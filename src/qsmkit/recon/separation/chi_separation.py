@@ -51,7 +51,8 @@ def chi_separation(
     with χ⁺, χ⁻ ≥ 0 inside the mask and zero outside, D̄ the mean of D⁺ and D⁻, and W as in `tv` (Shin 2021, whose
     prior spares the edges of the magnitude; here none are spared, which measures better). Solved by ADMM with both
     gradients (Bilgic 2014), the field (Milovic 2018) and both sources split off: three pairs of real transforms an
-    iteration.
+    iteration. The field is taken without its weighted mean: that of a brain's own field is nearly zero, and what
+    background removal leaves would bend all sources.
 
     Parameters
     ----------
@@ -110,8 +111,9 @@ def chi_separation(
     rho, alpha = Penalties(regularisation / THRESHOLD, FIELD_PENALTY, SOURCE_PENALTY), variations[0].relaxation
     # Difference and sum of the sources are independent: of χ⁺² + χ⁻², each makes one half.
     halved = Penalties(rho.gradient / 2, rho.field, rho.source / 2)
-    weight = box.pad(data_weight(field_sd, mask).astype(dtype))
-    data = SplitField(box.pad(local_field), weight, grid, halved, alpha, kernel=kernel)
+    weight = data_weight(field_sd, mask).astype(dtype)
+    offset = np.average(local_field, weights=weight * weight).astype(dtype)
+    data = SplitField(box.pad(local_field - offset), box.pad(weight), grid, halved, alpha, kernel=kernel)
     response = gradient_symbol(box.shape, grid.voxel_size, dtype=dtype)
     response *= rho.gradient / 2
     response += rho.source / 2
