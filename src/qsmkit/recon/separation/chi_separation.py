@@ -120,14 +120,17 @@ def chi_separation(
     np.reciprocal(response, out=response)
     constants = np.array([*rho, alpha, relaxation_weight, positive / mean, negative / mean], dtype)
     w_para, w_dia, asked_difference, asked_sum = (np.zeros(box.shape, dtype) for _ in range(4))
-
     para, dia = w_para, w_dia
+
+    def solve_sum() -> FloatArray:
+        spectrum = rfftn(asked_sum)
+        spectrum *= response
+        return irfftn(spectrum, box.shape)
 
     def step() -> float:
         nonlocal para, dia
-        spectrum = rfftn(asked_sum)
-        spectrum *= response
-        para, dia = irfftn(spectrum, box.shape), data.solve(asked_difference)
+        para, dia = w_para, w_dia  # lets go of the last ones
+        para, dia = solve_sum(), data.solve(asked_difference)
         _part(para, dia)
         residual = max(v.update(x) for v, x in zip(variations, (para, dia), strict=True))
         for variation, pull in zip(variations, (asked_difference, asked_sum), strict=True):
