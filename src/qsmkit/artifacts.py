@@ -7,8 +7,9 @@ it at every call, files are named after it, and figures take their windows from 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["map", "series", "mask", "vector", "value", "grid"]
-"""map: 3-D float; series: 4-D float, echo last; mask: 3-D bool; vector: 1-D float; value: one number; grid: a Grid."""
+Kind = Literal["map", "series", "ensemble", "mask", "vector", "value", "grid"]
+"""map: 3-D float; series: 4-D float, echo last; ensemble: 4-D float, repeat last; mask: 3-D bool; vector: 1-D float;
+value: one number; grid: a Grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact("brain_mask", "mask", "1", "the mask before background removal", "desc-brain_mask", (0, 1)),
         Artifact("chi", "map", "ppm", "magnetic susceptibility", "Chimap", (-0.15, 0.15)),
         Artifact("sigma_chi", "map", "ppm", "standard deviation of the susceptibility", "desc-sd_Chimap", (0, 0.02)),
+        Artifact("chi_deviations", "ensemble", "ppm", "deviation of the susceptibility in repeats with new noise",
+                 "desc-repeats_Chimap", (-0.02, 0.02)),
         Artifact("reference_mask", "mask", "1", "voxels whose mean is zero susceptibility", "desc-reference_mask",
                  (0, 1)),
         Artifact("r2star", "map", "1/s", "effective transverse relaxation rate", "R2starmap", (0, 60)),

@@ -214,7 +214,7 @@ def _check_ascending(who: str, name: str, value: Any) -> Any:
 
 def _check_array(who: str, name: str, array: Any, shape: tuple[int, ...] | None) -> Any:
     kind = ARTIFACTS[name].kind
-    ndim = 4 if kind == "series" else 3
+    ndim = 4 if kind in ("series", "ensemble") else 3
     if array.ndim != ndim:
         hint = "; add the echo axis last" if kind == "series" else ""
         raise ShapeError(f"{who}: {name} has shape {array.shape}, not {ndim} dimensions{hint}")

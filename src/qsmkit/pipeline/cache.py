@@ -10,6 +10,7 @@ import json
 import logging
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +24,11 @@ from qsmkit.grid import Grid
 
 logger = logging.getLogger(__name__)
 
+ABANDONED = 3600.0
+"""Age in s beyond which a half-written entry belongs to a run that was killed: writing one takes seconds."""
+
 _RECORD = "record.json"
+_SCRATCH = ".partial-"
 
 
 def content_key(value: AnyArray | Grid | float) -> str:
@@ -52,7 +57,7 @@ class Cache:
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Made if it is not there. What killed runs left half-written in it is taken away.
 
     Raises
     ------
@@ -68,6 +73,7 @@ class Cache:
                 pass
         except OSError as error:
             raise OutputError(f"cache folder {folder} cannot be written ({error.strerror}); choose another") from error
+        self._sweep()
 
     def load(self, key: str) -> tuple[dict[str, AnyArray], dict[str, Any]] | None:
         """Return arrays by name and their record, or None if the key is unknown or its files are damaged."""
@@ -84,7 +90,7 @@ class Cache:
 
     def store(self, key: str, arrays: Mapping[str, AnyArray], record: Mapping[str, Any]) -> None:
         """Keep arrays and a JSON record under a key."""
-        scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=self.folder))
+        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.folder))
         try:
             for name, array in arrays.items():
                 np.save(scratch / f"{name}.npy", array)
@@ -94,3 +100,13 @@ class Cache:
             shutil.rmtree(scratch, ignore_errors=True)
             if not (self.folder / key).is_dir():  # else another process was quicker
                 raise OutputError(f"cache folder {self.folder} cannot be written ({error}); free some space") from error
+
+    def _sweep(self) -> None:
+        """Remove half-written entries, but not those that another process may be writing just now."""
+        for scratch in self.folder.glob(f"{_SCRATCH}*"):
+            try:
+                abandoned = time.time() - scratch.stat().st_mtime > ABANDONED
+            except FileNotFoundError:  # it was finished, or swept by another process
+                continue
+            if abandoned:
+                shutil.rmtree(scratch, ignore_errors=True)

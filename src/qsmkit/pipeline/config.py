@@ -9,6 +9,9 @@
 
 A step may carry conditions (`min_echoes`, `max_echoes`, `bipolar`, `magnitude`), and a mask step may say how its mask
 meets the mask so far (`combine = "and"` or `"or"`; without it, it replaces it).
+
+`uncertainty = 8`, above the steps, repeats the reconstruction that often with new noise, for the
+standard deviation of χ and of regions' means.
 """
 
 import tomllib
@@ -48,7 +51,12 @@ class Recipe(BaseModel):
     name: str
     description: str
     cite: list[str] = Field(default_factory=list)
+    uncertainty: int = 0
     step: list[Step] = Field(min_length=1)
+
+    def with_uncertainty(self, repeats: int) -> "Recipe":
+        """Return the recipe with another number of repeats that tell how sure χ is; 0 makes none."""
+        return _validated(self.model_copy(update={"uncertainty": repeats}), self.name)
 
     def with_settings(self, changes: dict[str, dict[str, Any]]) -> "Recipe":
         """Return the recipe with settings of its steps changed: {method: {setting: value}}.
@@ -112,6 +120,10 @@ def _complaint(error: ValidationError) -> str:
 
 
 def _validated(recipe: Recipe, name: str) -> Recipe:
+    if recipe.uncertainty < 0 or recipe.uncertainty == 1:
+        raise RecipeError(
+            f"recipe {name}: uncertainty = {recipe.uncertainty} repeats tell no spread; ask for 0, or for 2 and more"
+        )
     for number, step in enumerate(recipe.step, 1):
         try:
             entry = qsmkit.method.get(step.method)

@@ -22,6 +22,7 @@ WRITTEN = (
     "chi", "r2star", "t2star", "total_field", "field_sd", "fit_residual", "local_field", "phase_quality",
     "phase_offset", "reference_mask", "r2prime", "chi_para", "chi_dia", "swi", "clear_swi", "tswi",
     "smwi", "minip",
+    "sigma_chi", "chi_deviations",
 )  # fmt: skip
 """Artifacts that are written if a reconstruction made them; the two masks come on top."""
 
@@ -101,6 +102,8 @@ class Outputs:
         self.record_path(result.scan).unlink(missing_ok=True)
         steps = {name: step for step in result.steps for name in step.outputs}
         arrays = {name: result.artifacts[name] for name in WRITTEN if name in result.artifacts and name in steps}
+        if result.uncertainty:
+            arrays |= {"sigma_chi": result.artifacts["sigma_chi"], "chi_deviations": result.uncertainty.volume()}
         arrays |= {"brain_mask": result.brain_mask}
         arrays |= {"mask": result.artifacts["mask"]} if "mask" in result.artifacts else {}
         for name in {*WRITTEN, "mask"} - set(arrays):
@@ -112,6 +115,8 @@ class Outputs:
             more: dict[str, Any] = {}
             if name in steps:
                 more = {"Method": steps[name].method, "Settings": steps[name].settings}
+            if name in ("sigma_chi", "chi_deviations") and result.uncertainty:
+                more = result.uncertainty.as_dict()
             if name == "chi" and result.reference:
                 more["Reference"] = result.reference.as_dict()
             paths.append(write_artifact(self.out, result.scan, name, array, metadata=more, overwrite=True))
@@ -157,5 +162,5 @@ def save(result: Result, out: str | Path, *, overwrite: bool = False) -> list[Pa
     if outputs.record(result.scan) and not overwrite:
         raise OutputError(f"{out} holds results of {result.scan.name}; choose another folder, or pass overwrite=True")
     paths = outputs.write(result)
-    outputs.finish(result, [s.key for s in result.steps], {})
+    outputs.finish(result, result.keys, {})
     return paths

@@ -69,4 +69,5 @@ def provenance(result: Result, source: Path | None = None) -> dict[str, Any]:
         ],
         "Skipped": [{"Method": name, "Reason": reason} for name, reason in result.plan.skipped],
         "Reference": result.reference.as_dict() if result.reference else None,
+        "Uncertainty": result.uncertainty.as_dict() if result.uncertainty else None,
     }

@@ -18,11 +18,14 @@ def plan_for(
     *,
     given: Mapping[str, AnyArray] | None = None,
     settings: Mapping[str, dict[str, Any]] | None = None,
+    uncertainty: int | None = None,
 ) -> Plan:
     """Return what `reconstruct` would do with the same arguments."""
     chosen = load_recipe(recipe) if isinstance(recipe, str) else recipe
     if settings:
         chosen = chosen.with_settings(dict(settings))
+    if uncertainty is not None:
+        chosen = chosen.with_uncertainty(uncertainty)
     return make_plan(chosen, scan, given or ())
 
 
@@ -32,6 +35,7 @@ def reconstruct(
     *,
     given: Mapping[str, AnyArray] | None = None,
     settings: Mapping[str, dict[str, Any]] | None = None,
+    uncertainty: int | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Result:
@@ -47,6 +51,9 @@ def reconstruct(
         Artifacts on the scan's grid that stand in for the steps that make them, e.g. {"mask": brain}.
     settings : mapping, optional
         Changes to the recipe: {method: {setting: value}}.
+    uncertainty : int, optional
+        How often to repeat the reconstruction with new noise, for σ of χ in `artifacts["sigma_chi"]` and what
+        `Result.uncertainty` tells of regions; the recipe's own number if omitted.
     cache : path, optional
         Folder in which results of steps are kept, so that running again is resuming.
     progress : callable, optional
@@ -57,5 +64,5 @@ def reconstruct(
     Result
         All artifacts (χ in ppm, fields in ppm, R2* in 1/s, …), how they were made, and the reference.
     """
-    plan = plan_for(scan, recipe, given=given, settings=settings)
+    plan = plan_for(scan, recipe, given=given, settings=settings, uncertainty=uncertainty)
     return run(plan, scan, given=given, cache=Cache(Path(cache)) if cache else None, progress=progress)

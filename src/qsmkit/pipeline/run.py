@@ -1,60 +1,23 @@
 """Running a plan: artifacts flow from step to step by name, each with the key of how it came to be."""
 
-import logging
-import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from qsmkit.arrays import AnyArray, BoolArray
-from qsmkit.errors import MaskError
 from qsmkit.measure import Measure
-from qsmkit.pipeline.cache import Cache, content_key, step_key
-from qsmkit.pipeline.plan import Plan, PlannedStep
+from qsmkit.pipeline.cache import Cache, content_key
+from qsmkit.pipeline.plan import Plan
+from qsmkit.pipeline.step import StepRecord, key_of, output_keys, restricted, run_step, taken
+from qsmkit.pipeline.uncertainty import REV, Uncertainty, repeat, route_of
 from qsmkit.recon.referencing import reference_statistics
+from qsmkit.recon.uncertainty.repeats import pooled_sd
 from qsmkit.volume import Scan
 
 Progress = Callable[[int, int, str], None]
 """Called before each step with its number from 1, the number of steps, the method's name; and once more at the end."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepRecord:
-    """What happened in one step.
-
-    Attributes
-    ----------
-    key : str
-        Key of the results, see `qsmkit.pipeline.cache`.
-    method, stage, rev : str, str, int
-        The method.
-    settings : dict
-        All settings, defaults included.
-    inputs, outputs : dict
-        Artifact name → key of its content's history.
-    seconds : float
-        Time that the work took (when it was done, if it came from the cache).
-    cached : bool
-        Whether the result was at hand.
-    messages, warnings : list of str
-        What solvers and checks said.
-    """
-
-    key: str
-    method: str
-    stage: str
-    rev: int
-    settings: dict[str, Any]
-    inputs: dict[str, str]
-    outputs: dict[str, str]
-    seconds: float
-    cached: bool
-    messages: list[str]
-    warnings: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +38,8 @@ class Result:
         How each step went.
     reference : Measure or None
         Mean ± SD of χ over the reference region before it was set to zero, ppm; None if nothing was referenced.
+    uncertainty : Uncertainty or None
+        What repeats with new noise made of χ; None if the recipe asks for none.
     """
 
     scan: Scan
@@ -83,11 +48,18 @@ class Result:
     brain_mask: BoolArray
     steps: list[StepRecord] = field(default_factory=list)
     reference: Measure | None = None
+    uncertainty: Uncertainty | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of all results, as `plan_keys` foretells them."""
+        return _with_uncertainty(self.plan, [s.key for s in self.steps])
 
     @property
     def warnings(self) -> list[str]:
         """All warnings of reader and steps, each once, in order."""
-        return list(dict.fromkeys((*self.scan.notes, *(w for s in self.steps for w in s.warnings))))
+        repeats = self.uncertainty.warnings if self.uncertainty else ()
+        return list(dict.fromkeys((*self.scan.notes, *(w for s in self.steps for w in s.warnings), *repeats)))
 
 
 def run(
@@ -122,11 +94,15 @@ def run(
     keys = _input_keys(arrays, scan)
     brain_mask = arrays.get("mask")
     records: list[StepRecord] = []
+    seen: list[dict[str, Any]] = []
     reference = None
+    route = route_of(plan, scan, given or ()) if plan.recipe.uncertainty else None
+    total = len(plan.steps) + plan.recipe.uncertainty
     for number, step in enumerate(plan.steps, 1):
         if progress:
-            progress(number, len(plan.steps), step.method.name)
-        products, record = _run_step(step, arrays, keys, scan, cache)
+            progress(number, total, step.method.name)
+        seen.append({name: arrays[name] for name in taken(step)})
+        products, record = run_step(step, seen[-1], keys, scan, cache)
         if step.method.stage == "reference":
             reference = reference_statistics(arrays["chi"], products["reference_mask"])
         arrays.update(products)
@@ -134,13 +110,21 @@ def run(
         records.append(record)
         if step.method.stage == "mask" and "mask" in products:
             brain_mask = products["mask"]
+    uncertainty = None
+    if route:
+        def repeating(number: int) -> None:
+            if progress:
+                progress(len(plan.steps) + number, total, "uncertainty")
+
+        uncertainty = repeat(plan, scan, route, seen, arrays, keys["chi"], cache=cache, progress=repeating)
+        arrays["sigma_chi"] = pooled_sd(uncertainty.deviations, uncertainty.mask, scan.grid)
     if progress:
-        progress(len(plan.steps) + 1, len(plan.steps), "done")
+        progress(total + 1, total, "done")
     if brain_mask is None:
         brain_mask = np.ones(scan.grid.shape, bool)
     for name in ("grid", "echo_times", "field_strength"):
         del arrays[name]
-    return Result(scan, plan, arrays, brain_mask, records, reference)
+    return Result(scan, plan, arrays, brain_mask, records, reference, uncertainty)
 
 
 def plan_keys(plan: Plan, scan: Scan, given: Mapping[str, AnyArray] | None = None) -> list[str]:
@@ -148,10 +132,14 @@ def plan_keys(plan: Plan, scan: Scan, given: Mapping[str, AnyArray] | None = Non
     keys = _input_keys(_inputs(scan, given), scan)
     made = []
     for step in plan.steps:
-        key, _ = _key(step, keys)
-        keys |= _output_keys(step, key)
+        key, _ = key_of(step, keys)
+        keys |= output_keys(step, key)
         made.append(key)
-    return made
+    return _with_uncertainty(plan, made)
+
+
+def _with_uncertainty(plan: Plan, keys: list[str]) -> list[str]:
+    return [*keys, f"uncertainty-{REV}-{plan.recipe.uncertainty}"] if plan.recipe.uncertainty else keys
 
 
 def _inputs(scan: Scan, given: Mapping[str, AnyArray] | None) -> dict[str, Any]:
@@ -164,7 +152,7 @@ def _inputs(scan: Scan, given: Mapping[str, AnyArray] | None) -> dict[str, Any]:
         **({"magnitude": scan.magnitude} if scan.magnitude is not None else {}),
         **(given or {}),
     }
-    return arrays | ({"mask": _restricted(arrays["mask"], scan)} if "mask" in arrays else {})
+    return arrays | ({"mask": restricted(arrays["mask"], scan)} if "mask" in arrays else {})
 
 
 def _input_keys(arrays: Mapping[str, Any], scan: Scan) -> dict[str, str]:
@@ -173,91 +161,3 @@ def _input_keys(arrays: Mapping[str, Any], scan: Scan) -> dict[str, str]:
     return keys if scan.valid is None else keys | {"valid": content_key(scan.valid)}
 
 
-def _key(step: PlannedStep, keys: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Return the key of a step's results, and the keys of its inputs."""
-    names = [*step.inputs, *(("mask",) if step.combine else ())]
-    if step.method.stage == "mask" and "valid" in keys:
-        names.append("valid")
-    inputs = {name: keys[name] for name in names}
-    return step_key(step.method.name, step.method.rev, step.settings, inputs, step.combine), inputs
-
-
-def _output_keys(step: PlannedStep, key: str) -> dict[str, str]:
-    return {name: f"{key}-{name}" for name in step.method.produces}
-
-
-def _run_step(
-    step: PlannedStep, arrays: Mapping[str, Any], keys: Mapping[str, str], scan: Scan, cache: Cache | None
-) -> tuple[dict[str, AnyArray], StepRecord]:
-    entry = step.method
-    key, inputs = _key(step, keys)
-    found = cache.load(key) if cache else None
-    if found:
-        products, note = found
-    else:
-        start = time.perf_counter()
-        with _listening() as heard:
-            made = entry.function(**{name: arrays[name] for name in step.inputs}, **step.settings)
-        products = dict(zip(entry.produces, made if isinstance(made, tuple) else (made,), strict=True))
-        if entry.stage == "mask" and "mask" in products:
-            products["mask"] = _combined(step, products["mask"], arrays, scan)
-        note = {"seconds": time.perf_counter() - start, **heard}
-        if cache:
-            cache.store(key, products, note)
-    record = StepRecord(
-        key=key,
-        method=entry.name,
-        stage=entry.stage,
-        rev=entry.rev,
-        settings=dict(step.settings),
-        inputs=inputs,
-        outputs=_output_keys(step, key),
-        seconds=note["seconds"],
-        cached=found is not None,
-        messages=note["messages"],
-        warnings=note["warnings"],
-    )
-    return products, record
-
-
-def _combined(step: PlannedStep, mask: BoolArray, arrays: Mapping[str, Any], scan: Scan) -> BoolArray:
-    if step.combine == "and":
-        mask = mask & arrays["mask"]
-    elif step.combine == "or":
-        mask = mask | arrays["mask"]
-    if not mask.any():
-        raise MaskError(f"{step.method.name} leaves an empty mask; loosen its settings or give a mask")
-    return _restricted(mask, scan)
-
-
-def _restricted(mask: AnyArray, scan: Scan) -> BoolArray:
-    """Return the mask without voxels in which the scan has no finite value."""
-    inside: BoolArray = np.asarray(mask, bool)
-    if scan.valid is not None:
-        inside = inside & scan.valid
-    if not inside.any():
-        raise MaskError("the mask holds no voxel with a finite measurement; check mask and scan")
-    return inside
-
-
-@contextmanager
-def _listening() -> Iterator[dict[str, list[str]]]:
-    """Collect what is logged and warned inside, instead of letting it pass by."""
-    heard: dict[str, list[str]] = {"messages": [], "warnings": []}
-
-    class Ear(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            heard["messages"].append(record.getMessage())
-
-    logger = logging.getLogger("qsmkit")
-    ear, level = Ear(logging.INFO), logger.level
-    logger.addHandler(ear)
-    logger.setLevel(logging.INFO)
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            yield heard
-    finally:
-        logger.removeHandler(ear)
-        logger.setLevel(level)
-    heard["warnings"] = [str(w.message) for w in caught]

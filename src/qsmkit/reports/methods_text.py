@@ -14,7 +14,8 @@ import numpy as np
 import qsmkit.method
 from qsmkit.method import Stage
 from qsmkit.pipeline.provenance import software
-from qsmkit.pipeline.run import Result, StepRecord
+from qsmkit.pipeline.run import Result
+from qsmkit.pipeline.step import StepRecord
 from qsmkit.reports.bibliography import Reference, bibliography
 from qsmkit.reports.display import View
 

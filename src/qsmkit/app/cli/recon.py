@@ -52,6 +52,7 @@ def recon(
     mask: Annotated[Path | None, Parameter(group=_HOW)] = None,
     recipe: Annotated[str, Parameter(group=_HOW)] = "default",
     set: Annotated[list[str] | None, Parameter(consume_multiple=True, group=_HOW)] = None,  # noqa: A002
+    uncertainty: Annotated[int | None, Parameter(group=_HOW)] = None,
     work: Path | None = None,
     no_cache: Annotated[bool, Parameter(negative="")] = False,
     overwrite: bool = False,
@@ -97,6 +98,9 @@ def recon(
         Name of a recipe (default, fast, consensus), or path of a .toml file.
     set
         Settings to change: METHOD.SETTING=VALUE.
+    uncertainty
+        How often to repeat the reconstruction with new noise, for the standard deviation of the susceptibility in
+        every voxel and region, e.g. 8; none by default, unless the recipe asks for it.
     work
         Folder for results of steps, kept so that running again resumes; OUT/.qsmkit-cache if omitted.
     no_cache
@@ -110,6 +114,8 @@ def recon(
     """
     load_plugins()
     chosen = load_recipe(recipe).with_settings(_changes(set or []))
+    if uncertainty is not None:
+        chosen = chosen.with_uncertainty(uncertainty)
     source, out = _source_and_out(paths, out, loose_files=phase is not None)
     if source is None:
         jobs: list[_Job] = [
@@ -208,11 +214,14 @@ def _preview(scan: Scan, plan: Plan, *, quiet: bool) -> dict[str, Any]:
         console.print_table(("", "stage", "method", "settings"), rows, title)
         for name, reason in plan.skipped:
             console.out.print(f"skipped: {name} ({reason})", markup=False)
+        if plan.recipe.uncertainty:
+            console.out.print(f"uncertainty: {plan.recipe.uncertainty} repeats with new noise", markup=False)
     return {
         "scan": scan.name,
         "recipe": plan.recipe.name,
         "steps": [{"method": s.method.name, "settings": s.settings} for s in plan.steps],
         "skipped": [{"method": name, "reason": reason} for name, reason in plan.skipped],
+        "uncertainty": plan.recipe.uncertainty,
     }
 
 
