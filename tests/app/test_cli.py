@@ -428,3 +428,31 @@ def test_the_fft_library_is_chosen_by_the_user(qsmkit, monkeypatch):
     assert "one of scipy, pyfftw" in ran.err
     monkeypatch.setenv("QSMKIT_FFT", "scipy")
     assert qsmkit("methods").status == 0
+
+
+# --- uncertainty
+
+
+def test_every_region_has_its_interval(qsmkit, head, tmp_path):
+    ran = qsmkit("recon", head, tmp_path, "--recipe", "fast", "--uncertainty", 3, "--json")
+    assert ran.status == 0, ran.err
+    found = ran.json[0]["uncertainty"]
+    assert found["Repeats"] == 3
+    assert 0 < found["SD_ppm"]["median"] < 0.05
+    files = [tmp_path / "sub-01/anat" / f"sub-01_{name}.nii.gz" for name in ("Chimap", "desc-repeats_Chimap")]
+    sidecar = json.loads((tmp_path / "sub-01/anat/sub-01_desc-sd_Chimap.json").read_text())
+    assert sidecar["Units"] == "ppm"
+    assert sidecar["NoiseAddedTo"] == ["phase", "magnitude"]
+    assert "Standard deviation of the susceptibility" in (tmp_path / "sub-01_report.html").read_text()
+    rows = qsmkit("uncertainty", "regions", *files, truth(head, "dseg"), "--json").json
+    assert {row["label"] for row in rows} >= {1, 3, 7, 8, 9}
+    assert all(row["low"] < row["value"] < row["high"] and row["unit"] == "ppm" for row in rows)
+    apart = qsmkit("uncertainty", "regions", *files, truth(head, "dseg"), "--minus", 8, "--json").json
+    values = {row["label"]: row["value"] for row in rows}
+    assert apart[0]["value"] == pytest.approx(values[1] - values[8], abs=1e-6)
+    assert qsmkit("uncertainty", "regions", *files, truth(head, "dseg")).out.count("\n") >= len(rows)
+    ran = qsmkit("uncertainty", "regions", files[0], files[0], truth(head, "dseg"))
+    assert (ran.status, "not one for each repeat" in ran.err) == (1, True)
+    ran = qsmkit("recon", head, tmp_path, "--recipe", "fast")
+    assert ran.status == 1
+    assert "made with other settings" in ran.err

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qsmkit.errors import MaskError, OutputError
-from qsmkit.pipeline import run as run_module
+from qsmkit.pipeline import step as step_module
 from qsmkit.pipeline.cache import Cache, content_key
 from qsmkit.pipeline.outputs import Outputs, save
 from qsmkit.pipeline.plan import make_plan
@@ -100,7 +100,7 @@ def test_masks_combine(scan, recipe, monkeypatch):
     steps.insert(2, {"method": "threshold_mask", "fraction": 0.5, "combine": "and"})
     both = reconstruct(scan, type(recipe).model_validate({"name": "b", "description": "c", "step": steps}))
     assert both.brain_mask.any()
-    monkeypatch.setattr(run_module, "_restricted", lambda mask, _: mask & ~half)
+    monkeypatch.setattr(step_module, "restricted", lambda mask, _: mask & ~half)
     assert not reconstruct(scan, recipe).brain_mask[:14].any()
 
 

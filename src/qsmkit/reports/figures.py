@@ -107,6 +107,10 @@ def pictures(result: Result) -> list[Picture]:
         arranged = [row for row in (axial[:6], axial[6:], others) if row]
         made.append(_picture("chi", arranged, have["chi"][mask], "Bright is paramagnetic."))
         made.append(histogram(have["chi"][mask]))
+    if "sigma_chi" in have:
+        sd = have["sigma_chi"]
+        words = "Random error of the susceptibility in a voxel, from the scan's noise; not that of the method."
+        made.append(_picture("sigma_chi", [tiles(view, sd, inside=mask)], sd[mask], words))
     for name in ("r2star", "chi_para", "chi_dia"):
         if name in have:
             made.append(_picture(name, [tiles(view, have[name], inside=mask)], have[name][mask]))

@@ -20,6 +20,7 @@ from qsmkit.reports.methods_text import (
     setting_text,
     signed,
     stage_title,
+    uncertainty,
     whole_brain_is_reference,
 )
 
@@ -108,6 +109,7 @@ def report(
         skipped=result.plan.skipped,
         reference=result.reference,
         referencing=referencing(result),
+        uncertainty=summary["uncertainty"],
         whole_brain_is_reference=whole_brain_is_reference(result),
         methods=methods_text(result),
         record=provenance(result, source),
@@ -141,6 +143,7 @@ def _summary(result: Result, found: list[Check]) -> dict[str, Any]:
         "checks": [c.as_dict() for c in found],
         "reference": result.reference.as_dict() if result.reference else None,
         "referencing_ppm": referencing(result),
+        "uncertainty": uncertainty(result),
     }
 
 

@@ -16,6 +16,7 @@ from qsmkit.method import Stage
 from qsmkit.pipeline.provenance import software
 from qsmkit.pipeline.run import Result
 from qsmkit.pipeline.step import StepRecord
+from qsmkit.recon.uncertainty.repeats import POOLING
 from qsmkit.reports.bibliography import Reference, bibliography
 from qsmkit.reports.display import View
 
@@ -70,6 +71,12 @@ def methods_text(result: Result) -> MethodsText:
         words = "; then ".join(_step_words(record, combine, citations) for record, combine in steps)
         sentences.append(f"{stage_title(stage)}: {words}.")
     sentences.append(_reference_words(result))
+    if result.uncertainty:
+        sentences.append(
+            f"Standard deviations of χ come from {result.uncertainty.repeats} repeats of the reconstruction with new "
+            f"noise added to the {' and the '.join(n.replace('_', ' ') for n in result.uncertainty.source)}, each "
+            f"variance averaged over a Gaussian of {POOLING:g} mm; they hold random error only."
+        )
     return MethodsText(" ".join(sentences), tuple(citations.references))
 
 
@@ -119,6 +126,18 @@ def referencing(result: Result) -> dict[str, float] | None:
         "region_mean": float(values.mean(dtype=np.float64)) - mean,
         "region_sd": float(values.std(dtype=np.float64)),
     }
+
+
+def uncertainty(result: Result) -> dict[str, Any] | None:
+    """Return what repeats with new noise say of the whole map, as plain values for JSON; None without repeats.
+
+    `SD_ppm` holds the 5th, 50th and 95th percentile of σ of χ over voxels.
+    """
+    if result.uncertainty is None:
+        return None
+    values = result.artifacts["sigma_chi"][result.uncertainty.mask]
+    percentiles = [float(v) for v in np.percentile(values, (5, 50, 95))]
+    return {**result.uncertainty.as_dict(), "SD_ppm": dict(zip(("p5", "median", "p95"), percentiles, strict=True))}
 
 
 class _Citations:

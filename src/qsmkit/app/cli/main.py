@@ -19,7 +19,7 @@ DONE, COULD_NOT, USAGE = 0, 1, 2
 
 def build() -> App:
     """Return the command with all its subcommands."""
-    from qsmkit.app.cli import demo, doctor, methods, recon, score, simulate, stages
+    from qsmkit.app.cli import demo, doctor, methods, recon, regions, score, simulate, stages
 
     app = App(
         name="qsmkit",
@@ -35,6 +35,7 @@ def build() -> App:
     app.command(methods.methods)
     for stage in stages.build():
         app.command(stage)
+    app["uncertainty"].command(regions.regions)
     app.command(score.score)
     app.command(doctor.doctor)
     return app
