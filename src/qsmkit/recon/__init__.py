@@ -1,9 +1,14 @@
 """Phase to susceptibility: every method, flat, one a file below."""
 
+from qsmkit.recon.background.extended_resharp import extended_resharp
+from qsmkit.recon.background.ismv import ismv
 from qsmkit.recon.background.lbv import lbv
+from qsmkit.recon.background.msmv import msmv
 from qsmkit.recon.background.pdf import pdf
 from qsmkit.recon.background.resharp import resharp
 from qsmkit.recon.background.revsharp import revsharp
+from qsmkit.recon.background.sdf import sdf
+from qsmkit.recon.background.sharp import sharp
 from qsmkit.recon.background.vsharp import vsharp
 from qsmkit.recon.field.bipolar import bipolar
 from qsmkit.recon.field.mcpc3ds import mcpc3ds
@@ -46,12 +51,15 @@ __all__ = [
     "close",
     "dilate",
     "erode",
+    "extended_resharp",
     "fill_holes",
+    "ismv",
     "laplacian",
     "largest_component",
     "lbv",
     "mcpc3ds",
     "minip",
+    "msmv",
     "nonlinear_fit",
     "pdf",
     "quality_mask",
@@ -66,6 +74,8 @@ __all__ = [
     "romeo",
     "romeo_quality",
     "rts",
+    "sdf",
+    "sharp",
     "single_echo",
     "smwi",
     "swi",
