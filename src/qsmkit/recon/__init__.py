@@ -15,7 +15,11 @@ from qsmkit.recon.field.mcpc3ds import mcpc3ds
 from qsmkit.recon.field.nonlinear_fit import nonlinear_fit
 from qsmkit.recon.field.single_echo import single_echo
 from qsmkit.recon.field.weighted_fit import weighted_fit
+from qsmkit.recon.inversion.cosmos import cosmos
+from qsmkit.recon.inversion.ilsqr import ilsqr
+from qsmkit.recon.inversion.medi import medi
 from qsmkit.recon.inversion.rts import rts
+from qsmkit.recon.inversion.star import star
 from qsmkit.recon.inversion.tfi import tfi
 from qsmkit.recon.inversion.tikhonov import tikhonov
 from qsmkit.recon.inversion.tkd import tkd
@@ -49,15 +53,18 @@ __all__ = [
     "chi_separation_closed",
     "clear_swi",
     "close",
+    "cosmos",
     "dilate",
     "erode",
     "extended_resharp",
     "fill_holes",
     "ismv",
+    "ilsqr",
     "laplacian",
     "largest_component",
     "lbv",
     "mcpc3ds",
+    "medi",
     "minip",
     "msmv",
     "nonlinear_fit",
@@ -78,6 +85,7 @@ __all__ = [
     "sharp",
     "single_echo",
     "smwi",
+    "star",
     "swi",
     "tfi",
     "threshold_mask",
