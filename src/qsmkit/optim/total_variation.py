@@ -21,24 +21,31 @@ class TotalVariation:
 
     Parameters
     ----------
-    threshold : (X, Y, Z) array
-        κ, in unit of x per mm; zero where an edge costs nothing.
+    threshold : (X, Y, Z) or (1, 1, Z) array
+        κ, in unit of x per mm; zero where an edge costs nothing. One row stands for all.
     voxel_size : tuple of float
         mm.
     relaxation : float
         α, between 0 and 2; kept in the type of the arrays.
+    shape : tuple of int, optional
+        Shape of x, if not that of the threshold.
     """
 
     def __init__(
-        self, threshold: FloatArray, voxel_size: tuple[float, float, float], relaxation: float = 1.7
+        self,
+        threshold: FloatArray,
+        voxel_size: tuple[float, float, float],
+        relaxation: float = 1.7,
+        *,
+        shape: tuple[int, int, int] | None = None,
     ) -> None:
-        dtype, (nx, _, nz) = threshold.dtype, threshold.shape
+        dtype, shape = threshold.dtype, shape or (threshold.shape[0], threshold.shape[1], threshold.shape[2])
         self._threshold = threshold
         self._inverse = (1 / np.array(voxel_size)).astype(dtype)
         self.relaxation = dtype.type(relaxation)
-        self._w = np.zeros((3, *threshold.shape), dtype)
-        self._reflection = np.ones_like(threshold)
-        self._rows = np.empty((nx, 3, nz), dtype)
+        self._w = np.zeros((3, *shape), dtype)
+        self._reflection = np.ones(shape, dtype)
+        self._rows = np.empty((shape[0], 3, shape[2]), dtype)
 
     def update(self, x: FloatArray) -> float:
         """Move w towards G x and return the fixed-point residual ‖G x − z‖ / ‖G x‖, zero at the minimum."""
@@ -69,6 +76,7 @@ def _update(x, threshold, inverse, relaxation, w, reflection, rows):  # type: ig
         residual, size, slope = rows[i, 0], rows[i, 1], rows[i, 2]
         for j in range(ny):
             j1 = j + 1 if j + 1 < ny else 0
+            limit = threshold[i, j] if threshold.shape[0] > 1 else threshold[0, 0]
             for k in range(nz - 1):
                 slope[k] = (x[i, j, k + 1] - x[i, j, k]) * c
             slope[nz - 1] = (x[i, j, 0] - x[i, j, nz - 1]) * c
@@ -86,8 +94,8 @@ def _update(x, threshold, inverse, relaxation, w, reflection, rows):  # type: ig
                 w[0, i, j, k], w[1, i, j, k], w[2, i, j, k] = w0, w1, w2
                 length = np.sqrt(w0 * w0 + w1 * w1 + w2 * w2)
                 reflect = -one
-                if length > threshold[i, j, k]:
-                    reflect = one - (threshold[i, j, k] + threshold[i, j, k]) / length
+                if length > limit[k]:
+                    reflect = one - (limit[k] + limit[k]) / length
                 reflection[i, j, k] = reflect
                 residual[k] += r0 * r0 + r1 * r1 + r2 * r2
                 size[k] += g0 * g0 + g1 * g1 + g2 * g2

@@ -13,14 +13,15 @@ import numpy.typing as npt
 import scipy.fft
 
 from qsmkit.arrays import ComplexArray, FloatArray
-from qsmkit.compiled import parallel, prange, thread_count
+from qsmkit.compiled import thread_count
 from qsmkit.extras import require
 
 Engine = Literal["scipy", "pyfftw"]
 Shape = tuple[int, int, int]
 
 _rfftn: Callable[..., Any] = scipy.fft.rfftn
-_irfftn: Callable[..., Any] = scipy.fft.irfftn
+_ifftn: Callable[..., Any] = scipy.fft.ifftn
+_irfft: Callable[..., Any] = scipy.fft.irfft
 
 
 def set_engine(engine: Engine) -> None:
@@ -31,9 +32,9 @@ def set_engine(engine: Engine) -> None:
     MissingExtraError
         pyFFTW was asked for but is not installed.
     """
-    global _rfftn, _irfftn
+    global _rfftn, _ifftn, _irfft
     library = scipy.fft if engine == "scipy" else require("pyfftw.interfaces.scipy_fft", "fftw")
-    _rfftn, _irfftn = library.rfftn, library.irfftn
+    _rfftn, _ifftn, _irfft = library.rfftn, library.ifftn, library.irfft
 
 
 def rfftn(x: FloatArray, shape: Shape | None = None) -> ComplexArray:
@@ -44,7 +45,9 @@ def rfftn(x: FloatArray, shape: Shape | None = None) -> ComplexArray:
 
 def irfftn(spectrum: ComplexArray, shape: Shape) -> FloatArray:
     """Return the real volume of `shape` of a half spectrum, which is used as scratch space and lost."""
-    x: FloatArray = _irfftn(spectrum, s=shape, workers=thread_count(), overwrite_x=True)
+    # Two axes in place, then the last: `irfftn` itself would transform into a second spectrum, at twice the time.
+    spectrum = _ifftn(spectrum, axes=(0, 1), workers=thread_count(), overwrite_x=True)
+    x: FloatArray = _irfft(spectrum, n=shape[2], axis=2, workers=thread_count(), overwrite_x=True)
     return x
 
 
@@ -67,13 +70,5 @@ def frequencies(
 def convolve(x: FloatArray, kernel: FloatArray, shape: Shape) -> FloatArray:
     """Return `x`, zero-padded to `shape`, convolved with a real half-spectrum `kernel`, on the voxels of `x`."""
     spectrum = rfftn(x, shape)
-    _multiply(spectrum, kernel)
+    spectrum *= kernel
     return irfftn(spectrum, shape)[: x.shape[0], : x.shape[1], : x.shape[2]]
-
-
-@parallel
-def _multiply(spectrum, kernel):  # type: ignore[no-untyped-def]
-    for i in prange(spectrum.shape[0]):
-        for j in range(spectrum.shape[1]):
-            for k in range(spectrum.shape[2]):
-                spectrum[i, j, k] *= kernel[i, j, k]

@@ -2,21 +2,15 @@
 
 from typing import Annotated
 
-import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from qsmkit.arrays import BoolArray, FloatArray
-from qsmkit.compiled import parallel, prange
-from qsmkit.errors import InputError
 from qsmkit.grid import Grid
 from qsmkit.method import method
-from qsmkit.optim.solution import Solution
-from qsmkit.optim.solvers import iterate
 from qsmkit.optim.total_variation import TotalVariation
 from qsmkit.physics.box import Box
-from qsmkit.physics.derivatives import gradient
 from qsmkit.physics.dipole import Kernel
-from qsmkit.recon.inversion.splitting import Penalties, SplitField, data_weight
+from qsmkit.recon.inversion.splitting import Penalties, SplitField, data_weight, gradient_threshold, invert
 
 # Penalties of the three splittings. They set how fast the iteration converges, not what it converges to.
 THRESHOLD = 0.01
@@ -89,47 +83,11 @@ def tv(
         The tolerance was not reached.
     """
     box, dtype = Box.around(mask, grid, margin), local_field.dtype
-    inside = box.pad(mask)
-    threshold = np.full(box.shape, THRESHOLD, dtype)
-    if edges:
-        if magnitude is None:
-            raise InputError(f"edges = {edges} needs the magnitude, which is missing; give it, or leave edges 0")
-        threshold[box.pad(_edges(magnitude, mask, grid, edges))] = 0
-    variation = TotalVariation(threshold, grid.voxel_size)
+    threshold = gradient_threshold(THRESHOLD, box, grid, mask, magnitude, edges, dtype)
+    prior = TotalVariation(threshold, grid.voxel_size, shape=box.shape)
     penalties = Penalties(regularisation / THRESHOLD, FIELD_PENALTY, SUPPORT_PENALTY)
-    weight = box.pad(data_weight(field_sd, mask).astype(dtype))
-    data = SplitField(box.pad(local_field), weight, grid, penalties, variation.relaxation, kernel=kernel)
-    pull_gradient, pull_support = dtype.type(penalties.gradient), dtype.type(penalties.source)
-    x, asked, w_support = (np.zeros(box.shape, dtype) for _ in range(3))
-
-    def step() -> float:
-        nonlocal x
-        x = data.solve(asked)
-        residual = variation.update(x)
-        variation.pull(asked)
-        _confine(x, inside, pull_gradient, pull_support, variation.relaxation, w_support, asked)
-        return residual
-
-    status, history = iterate(step, tolerance=tolerance, max_iterations=max_iterations)
-    return box.restore(Solution(x, status, len(history), history).accept("tv"), mask)
-
-
-def _edges(magnitude: FloatArray, mask: BoolArray, grid: Grid, share: float) -> BoolArray:
-    """Return the voxels of the mask in which the magnitude, root sum of squares over echoes, is steepest."""
-    combined = np.sqrt(np.sum(magnitude * magnitude, axis=-1))
-    steepness = np.linalg.norm(gradient(combined, grid.voxel_size), axis=0)
-    steep: BoolArray = mask & (steepness > np.quantile(steepness[mask], 1 - share))
-    return steep
-
-
-@parallel
-def _confine(x, inside, pull_gradient, pull_support, relaxation, w, asked):  # type: ignore[no-untyped-def]
-    """Step w of the support, whose z is w inside and zero outside; join what it and the gradient ask."""
-    for i in prange(x.shape[0]):
-        for j in range(x.shape[1]):
-            for k in range(x.shape[2]):
-                z = w[i, j, k] if inside[i, j, k] else relaxation - relaxation
-                new = w[i, j, k] + relaxation * (x[i, j, k] - z)
-                w[i, j, k] = new
-                reflected = new if inside[i, j, k] else -new
-                asked[i, j, k] = pull_gradient * asked[i, j, k] + pull_support * reflected
+    weight = data_weight(field_sd, mask).astype(dtype)
+    data = SplitField(box.pad(local_field), box.pad(weight), grid, penalties, prior.relaxation, kernel=kernel)
+    del weight
+    found = invert(data, prior, box.pad(mask), penalties, tolerance=tolerance, max_iterations=max_iterations)
+    return box.restore(found.accept("tv"), mask)
