@@ -7,9 +7,10 @@ it at every call, files are named after it, and figures take their windows from 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["map", "series", "ensemble", "mask", "vector", "value", "grid"]
-"""map: 3-D float; series: 4-D float, echo last; ensemble: 4-D float, repeat last; mask: 3-D bool; vector: 1-D float;
-value: one number; grid: a Grid."""
+Kind = Literal["map", "series", "ensemble", "orientations", "mask", "vector", "directions", "value", "grid"]
+"""map: 3-D float; series: 4-D float, echo last; ensemble: 4-D float, repeat last; orientations: 4-D float, orientation
+of the head last; mask: 3-D bool; vector: 1-D float; directions: a unit vector a row, float; value: one number;
+grid: a Grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact("fit_residual", "map", "1", "relative residual of the field fit", "desc-residual_fieldmap", (0, 0.5)),
         Artifact("local_field", "map", "ppm", "field shift from sources in the mask", "desc-local_fieldmap",
                  (-0.05, 0.05)),
+        Artifact("local_fields", "orientations", "ppm", "local fields of one head in several orientations"),
+        Artifact("field_sds", "orientations", "ppm", "standard deviations of these fields"),
+        Artifact("b0_directions", "directions", "1", "B0 in voxel axes, a unit vector for each orientation"),
         Artifact("mask", "mask", "1", "voxels that are reconstructed", "desc-qsm_mask", (0, 1)),
         Artifact("brain_mask", "mask", "1", "the mask before background removal", "desc-brain_mask", (0, 1)),
         Artifact("chi", "map", "ppm", "magnetic susceptibility", "Chimap", (-0.15, 0.15)),

@@ -195,12 +195,27 @@ def _check_artifacts(who: str, inputs: dict[str, Any]) -> dict[str, Any]:
             checked[name] = float(_check_ascending(who, name, value)[0])
         elif kind == "vector":
             checked[name] = _check_ascending(who, name, value)
+        elif kind == "directions":
+            checked[name] = _check_directions(who, name, value)
         else:
             checked[name] = _check_array(who, name, np.asarray(value), grid.shape if grid is not None else None)
     echoes = {k: v.shape[-1] for k, v in checked.items() if ARTIFACTS[k].kind in ("series", "vector") and v is not None}
     if len(set(echoes.values())) > 1:
         raise ShapeError(f"{who}: numbers of echoes differ: {echoes}; give one volume per echo time")
+    turns = {k: len(v) if ARTIFACTS[k].kind == "directions" else v.shape[-1] for k, v in checked.items()
+             if ARTIFACTS[k].kind in ("orientations", "directions") and v is not None}  # fmt: skip
+    if len(set(turns.values())) > 1:
+        raise ShapeError(f"{who}: numbers of orientations differ: {turns}; give one volume per direction of B0")
     return checked
+
+
+def _check_directions(who: str, name: str, value: Any) -> Any:
+    """Return unit vectors, of which a flat list is no exception, one a row."""
+    rows = np.asarray(value, np.float64)
+    if rows.size % 3 or not rows.size or not np.allclose(np.linalg.norm(rows.reshape(-1, 3), axis=1), 1, atol=0.02):
+        raise MetadataError(f"{who}: {name} = {rows.tolist()} are not unit vectors; give x, y, z of each in voxel axes")
+    rows = rows.reshape(-1, 3)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def _check_ascending(who: str, name: str, value: Any) -> Any:
@@ -214,9 +229,10 @@ def _check_ascending(who: str, name: str, value: Any) -> Any:
 
 def _check_array(who: str, name: str, array: Any, shape: tuple[int, ...] | None) -> Any:
     kind = ARTIFACTS[name].kind
-    ndim = 4 if kind in ("series", "ensemble") else 3
+    last = {"series": "echo axis", "ensemble": "axis of repeats", "orientations": "axis of orientations"}
+    ndim = 4 if kind in last else 3
     if array.ndim != ndim:
-        hint = "; add the echo axis last" if kind == "series" else ""
+        hint = f"; add the {last[kind]} last" if kind in last else ""
         raise ShapeError(f"{who}: {name} has shape {array.shape}, not {ndim} dimensions{hint}")
     if shape is not None and array.shape[:3] != shape:
         raise ShapeError(f"{who}: {name} has shape {array.shape}, but the grid has {shape}")

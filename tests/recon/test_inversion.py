@@ -8,13 +8,16 @@ from qsmkit.grid import Grid
 from qsmkit.physics.derivatives import laplacian
 from qsmkit.physics.dipole import dipole_kernel, forward_field
 from qsmkit.physics.fft import irfftn, rfftn
+from qsmkit.recon.inversion.ilsqr import ilsqr
+from qsmkit.recon.inversion.medi import medi
 from qsmkit.recon.inversion.rts import rts
+from qsmkit.recon.inversion.star import star
 from qsmkit.recon.inversion.tikhonov import tikhonov
 from qsmkit.recon.inversion.tkd import tkd
 from qsmkit.recon.inversion.tsvd import tsvd
 from qsmkit.recon.inversion.tv import tv
 
-ALL = [tkd, tsvd, tikhonov, rts, tv]
+ALL = [tkd, tsvd, tikhonov, ilsqr, rts, tv, star, medi]
 PRIORS = ["identity", "gradient", "laplacian"]
 
 
@@ -49,7 +52,7 @@ def anisotropic():
 
 
 # Without noise TKD and Tikhonov are bound by the cone that they leave out, the others by their prior only.
-BOUNDS = {tkd: 0.3, tsvd: 0.35, tikhonov: 0.35, rts: 0.1, tv: 0.03}
+BOUNDS = {tkd: 0.3, tsvd: 0.35, tikhonov: 0.35, ilsqr: 0.3, rts: 0.1, tv: 0.03, star: 0.1, medi: 0.1}
 
 
 @pytest.mark.parametrize("method", ALL)

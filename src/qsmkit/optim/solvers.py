@@ -64,6 +64,7 @@ def cg(
     z = r if precondition is None else precondition(r)
     p = z.copy()
     rz = _dot(r, z)
+    work = np.empty_like(p)
     status: Status = "max_iterations"
     for iteration in range(1, max_iterations + 1):
         q = normal(p)
@@ -72,8 +73,8 @@ def cg(
             status = "stagnated" if np.isfinite(curvature) else "diverged"
             break
         step = rz / curvature
-        x += step * p
-        r -= step * q
+        x += np.multiply(p, step, out=work)
+        r -= np.multiply(q, step, out=work)
         history.append(float(np.sqrt(_dot(r, r)) / scale))
         if callback:
             callback(iteration, history[-1])

@@ -25,6 +25,7 @@ def dipole_kernel(
     shape: Shape | None = None,
     *,
     kind: Kernel = "continuous",
+    direction: npt.NDArray[np.float64] | None = None,
     dtype: npt.DTypeLike = np.float32,
 ) -> FloatArray:
     """Return the dipole kernel D on the half spectrum of a real FFT.
@@ -38,6 +39,8 @@ def dipole_kernel(
     kind : {"continuous", "discrete"}
         The sampled continuous kernel, or the symbol of its finite-difference form on the voxel grid, which damps the
         highest frequencies and with them Gibbs ringing (Milovic 2018).
+    direction : (3,) array, optional
+        Unit vector of B0 in voxel axes, if it is not the grid's own.
     dtype : dtype
         Type of the result; it is always computed in double precision.
 
@@ -51,7 +54,7 @@ def dipole_kernel(
     if kind == "discrete":
         square, product = _square_discrete, _product_discrete
     k = frequencies(shape, grid.voxel_size)
-    h, b = grid.voxel_size, grid.b0_direction
+    h, b = grid.voxel_size, grid.b0_direction if direction is None else direction
 
     squares = [square(k[i], h[i]) for i in range(3)]
     products = [product(k[i], h[i], even=shape[i] % 2 == 0) for i in range(3)]

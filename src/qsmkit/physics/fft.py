@@ -13,7 +13,7 @@ import numpy.typing as npt
 import scipy.fft
 
 from qsmkit.arrays import ComplexArray, FloatArray
-from qsmkit.compiled import thread_count
+from qsmkit.compiled import parallel, prange, thread_count
 from qsmkit.extras import require
 
 Engine = Literal["scipy", "pyfftw"]
@@ -70,5 +70,13 @@ def frequencies(
 def convolve(x: FloatArray, kernel: FloatArray, shape: Shape) -> FloatArray:
     """Return `x`, zero-padded to `shape`, convolved with a real half-spectrum `kernel`, on the voxels of `x`."""
     spectrum = rfftn(x, shape)
-    spectrum *= kernel
+    _multiply(spectrum, kernel)
     return irfftn(spectrum, shape)[: x.shape[0], : x.shape[1], : x.shape[2]]
+
+
+@parallel
+def _multiply(spectrum, kernel):  # type: ignore[no-untyped-def]
+    for i in prange(spectrum.shape[0]):
+        for j in range(spectrum.shape[1]):
+            for k in range(spectrum.shape[2]):
+                spectrum[i, j, k] *= kernel[i, j, k]

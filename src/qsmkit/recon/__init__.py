@@ -1,20 +1,29 @@
 """Phase to susceptibility: every method, flat, one a file below."""
 
+from qsmkit.recon.background.extended_resharp import extended_resharp
+from qsmkit.recon.background.ismv import ismv
 from qsmkit.recon.background.lbv import lbv
+from qsmkit.recon.background.msmv import msmv
 from qsmkit.recon.background.pdf import pdf
 from qsmkit.recon.background.resharp import resharp
 from qsmkit.recon.background.revsharp import revsharp
+from qsmkit.recon.background.sdf import sdf
+from qsmkit.recon.background.sharp import sharp
 from qsmkit.recon.background.vsharp import vsharp
 from qsmkit.recon.field.bipolar import bipolar
 from qsmkit.recon.field.mcpc3ds import mcpc3ds
 from qsmkit.recon.field.nonlinear_fit import nonlinear_fit
 from qsmkit.recon.field.single_echo import single_echo
 from qsmkit.recon.field.weighted_fit import weighted_fit
+from qsmkit.recon.inversion.cosmos import cosmos
 from qsmkit.recon.inversion.fansi import fansi
 from qsmkit.recon.inversion.hdqsm import hdqsm
+from qsmkit.recon.inversion.ilsqr import ilsqr
 from qsmkit.recon.inversion.l1qsm import l1qsm
+from qsmkit.recon.inversion.medi import medi
 from qsmkit.recon.inversion.ndi import ndi
 from qsmkit.recon.inversion.rts import rts
+from qsmkit.recon.inversion.star import star
 from qsmkit.recon.inversion.tfi import tfi
 from qsmkit.recon.inversion.tikhonov import tikhonov
 from qsmkit.recon.inversion.tkd import tkd
@@ -49,17 +58,23 @@ __all__ = [
     "chi_separation_closed",
     "clear_swi",
     "close",
+    "cosmos",
     "dilate",
     "erode",
+    "extended_resharp",
     "fansi",
     "fill_holes",
     "hdqsm",
+    "ilsqr",
+    "ismv",
     "l1qsm",
     "laplacian",
     "largest_component",
     "lbv",
     "mcpc3ds",
+    "medi",
     "minip",
+    "msmv",
     "ndi",
     "nonlinear_fit",
     "pdf",
@@ -75,8 +90,11 @@ __all__ = [
     "romeo",
     "romeo_quality",
     "rts",
+    "sdf",
+    "sharp",
     "single_echo",
     "smwi",
+    "star",
     "swi",
     "tfi",
     "threshold_mask",

@@ -12,7 +12,7 @@ import qsmkit.method
 import qsmkit.recon
 from qsmkit.app import console
 from qsmkit.arrays import AnyArray, as_float
-from qsmkit.artifacts import ARTIFACTS
+from qsmkit.artifacts import ARTIFACTS, Kind
 from qsmkit.errors import GeometryError, InputError, OutputError, ShapeError
 from qsmkit.grid import Grid
 from qsmkit.io.echo_times import to_seconds
@@ -24,6 +24,8 @@ from qsmkit.method import METHODS, STAGES, Method, Stage
 
 COMMANDS: dict[Stage, str] = {"inversion": "invert", "relaxometry": "relax", "separation": "separate"}
 """Commands that are not called like their stage."""
+SEVERAL: dict[Kind, str] = {"series": "echo", "orientations": "orientation"}
+"""Kinds of artifact that may come in several files, and what is in each."""
 
 _Files = Annotated[list[Path], Parameter(consume_multiple=True)]
 _Numbers = Annotated[list[float], Parameter(consume_multiple=True)]
@@ -65,8 +67,10 @@ def _command(entry: Method) -> Callable[..., None]:
             ask("te", _Numbers, optional, "Echo times, in s or ms")
         elif name == "field_strength":
             ask("b0", float, optional, "Field strength (T)")
-        elif row.kind == "series":
-            ask(name, _Files, optional, f"{text}: a 4-D file, or one per echo")
+        elif row.kind == "directions":
+            ask(name, _Numbers, optional, f"{text}: x y z of the first, x y z of the second, …")
+        elif row.kind in SEVERAL:
+            ask(name, _Files, optional, f"{text}: a 4-D file, or one per {SEVERAL[row.kind]}")
             if name == "phase":
                 ask("phase_max", float, True, "The stored phase value that equals π, if it cannot be told")
         else:
@@ -102,9 +106,11 @@ def _run(entry: Method, given: dict[str, Any]) -> None:
                 inputs[name] = to_seconds(given["te"], source="argument", name=entry.name)[0]
         elif name == "field_strength":
             inputs[name] = given["b0"]
+        elif kind == "directions":
+            inputs[name] = given[name]
         elif kind != "grid" and given[name] is not None:
-            paths = given[name] if kind == "series" else [given[name]]
-            array, grid = _read(paths, grid, series=kind == "series")
+            paths = given[name] if kind in SEVERAL else [given[name]]
+            array, grid = _read(paths, grid, several=SEVERAL.get(kind))
             inputs[name] = _radians(array, paths, given["phase_max"]) if name == "phase" else array
     if grid is None:
         raise InputError(f"{entry.name} was given no volume; give at least one file")
@@ -140,16 +146,17 @@ def _targets(entry: Method, out: Path, overwrite: bool) -> list[Path]:
     return targets
 
 
-def _read(paths: list[Path], grid: Grid | None, *, series: bool) -> tuple[AnyArray, Grid]:
+def _read(paths: list[Path], grid: Grid | None, *, several: str | None) -> tuple[AnyArray, Grid]:
     volumes = [load_volume(p) for p in paths]
     for path, volume in zip(paths, volumes, strict=True):
         apart = (grid or volumes[0].grid).difference(volume.grid)
         if apart:
             raise GeometryError(f"{path} does not lie where the other inputs do: {apart}; resample it first")
     arrays = [v.data for v in volumes]
-    if not series:
+    if several is None:
         return arrays[0], volumes[0].grid
     if len(arrays) > 1 and any(a.ndim != 3 for a in arrays):
-        raise ShapeError(f"{paths[0]} and its companions mix 3-D and 4-D files; give one 4-D file, or one 3-D per echo")
+        hint = f"give one 4-D file, or one 3-D per {several}"
+        raise ShapeError(f"{paths[0]} and its companions mix 3-D and 4-D files; {hint}")
     stacked = arrays[0] if arrays[0].ndim == 4 else np.stack(arrays, axis=-1)
     return stacked, volumes[0].grid

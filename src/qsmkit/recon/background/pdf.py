@@ -2,16 +2,12 @@
 
 from typing import Annotated
 
-import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.grid import Grid
 from qsmkit.method import method
-from qsmkit.optim.solvers import cg
-from qsmkit.physics.box import Box
-from qsmkit.physics.dipole import dipole_kernel
-from qsmkit.physics.fft import irfftn, rfftn
+from qsmkit.recon.background.outer import fit_outer_sources
 from qsmkit.recon.background.result import LocalField
 
 
@@ -66,53 +62,17 @@ def pdf(
     LocalField
         Local field in ppm, and the mask as given.
     """
-    box = Box.around(mask, grid, margin)
-    inside = box.pad(mask)
-    outside = ~inside
     weight = mask.astype(total_field.dtype)
     if field_sd is not None:
         weight *= (field_sd > 0) / (1 + (field_sd / local_sd) ** 2)
-    weight = box.pad(weight)
-    field = box.pad(total_field)
-    _subtract_harmonics(field, inside, weight, grid)
-    dipole = dipole_kernel(grid, box.shape, dtype=field.dtype)
-
-    def fields(chi: FloatArray) -> FloatArray:
-        spectrum = rfftn(chi)
-        spectrum *= dipole
-        return irfftn(spectrum, box.shape)
-
-    def sources(b: FloatArray) -> FloatArray:
-        b *= weight
-        b = fields(b)
-        b *= outside
-        return b
-
-    prior = (local_sd / source_sd) ** 2
-
-    def normal(chi: FloatArray) -> FloatArray:
-        y = sources(fields(chi))
-        y += prior * chi
-        return y
-
-    solution = cg(
-        normal,
-        sources(field.copy()),
+    solution = fit_outer_sources(
+        total_field,
+        mask,
+        weight,
+        grid,
+        margin=margin,
+        penalty=(local_sd / source_sd) ** 2,
         tolerance=tolerance,
         max_iterations=max_iterations,
     )
-    return LocalField(box.restore(field - fields(solution.accept("pdf")), mask), mask.copy())
-
-
-def _subtract_harmonics(field: FloatArray, inside: BoolArray, weight: FloatArray, grid: Grid) -> None:
-    """Subtract the best solid harmonics of degree up to two inside, and set the field to zero outside."""
-    index = np.nonzero(inside)
-    x, y, z = ((i - i.mean()) * (h / 100) for i, h in zip(index, grid.voxel_size, strict=True))
-    one = np.ones_like(x)
-    basis = [one, x, y, z, x * y, y * z, z * x, x**2 - y**2, x**2 + y**2 - 2 * z**2]
-    harmonics = np.stack(basis).astype(field.dtype)
-    weighted = harmonics * weight[inside]
-    coefficients = np.linalg.lstsq(weighted @ harmonics.T, weighted @ field[inside], rcond=None)[0]
-    local = field[inside] - coefficients @ harmonics
-    field[...] = 0
-    field[inside] = local
+    return LocalField((total_field - solution.accept("pdf")) * mask, mask.copy())

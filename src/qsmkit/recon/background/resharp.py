@@ -7,8 +7,8 @@ from annotated_types import Ge, Gt, Lt
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.grid import Grid
 from qsmkit.method import method
+from qsmkit.recon.background.high_pass import HighPass, deconvolve
 from qsmkit.recon.background.result import LocalField
-from qsmkit.recon.background.sharp import HighPass, deconvolve
 
 
 @method("background", cite="Sun2014", rev=1)

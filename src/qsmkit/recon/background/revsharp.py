@@ -9,8 +9,8 @@ from annotated_types import Ge, Gt, Lt
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.grid import Grid
 from qsmkit.method import method
+from qsmkit.recon.background.high_pass import HighPass, deconvolve, smallest_radius
 from qsmkit.recon.background.result import LocalField
-from qsmkit.recon.background.sharp import HighPass, deconvolve, smallest_radius
 
 
 @method("background", cite="Kan2016", rev=1)

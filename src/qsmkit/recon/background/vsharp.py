@@ -8,11 +8,8 @@ from annotated_types import Ge, Gt, Lt
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.grid import Grid
 from qsmkit.method import method
-from qsmkit.physics.box import Box
-from qsmkit.physics.fft import convolve
-from qsmkit.physics.smv import smv_kernel
+from qsmkit.recon.background.high_pass import HighPass, divide, smallest_radius
 from qsmkit.recon.background.result import LocalField
-from qsmkit.recon.background.sharp import HighPass, smallest_radius
 
 
 @method("background", cite=("Schweser2011", "Li2011", "Wu2012"), rev=1)
@@ -70,12 +67,4 @@ def vsharp(
     radii = np.arange(max_radius, smallest * (1 - 1e-9), -step)
     high_pass = HighPass.of(mask, grid, radii.tolist(), total_field.dtype)
     high = high_pass(high_pass.box.pad(total_field * mask))
-
-    padded = Box.around(mask, grid, max_radius)
-    response = 1 - smv_kernel(high_pass.radii[0], grid.voxel_size, padded.shape, dtype=high.dtype)
-    inverse = np.zeros_like(response)
-    kept = np.abs(response) >= max(threshold, np.finfo(response.dtype).eps)
-    np.divide(1, response, out=inverse, where=kept)
-    x, y, z = high_pass.box.crop(mask).shape
-    local_field = convolve(high[:x, :y, :z], inverse, padded.shape)
-    return LocalField(high_pass.box.restore(local_field, high_pass.valid), high_pass.valid)
+    return LocalField(divide(high, high_pass, mask, grid, threshold), high_pass.valid)
