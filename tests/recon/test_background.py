@@ -12,6 +12,8 @@ from qsmkit.physics.dipole import forward_field
 from qsmkit.physics.fft import convolve
 from qsmkit.physics.smv import clearance, smv_kernel
 from qsmkit.recon.background.extended_resharp import extended_resharp
+from qsmkit.recon.background.harperella import harperella
+from qsmkit.recon.background.iharperella import iharperella
 from qsmkit.recon.background.ismv import ismv
 from qsmkit.recon.background.lbv import lbv
 from qsmkit.recon.background.msmv import msmv
@@ -21,6 +23,7 @@ from qsmkit.recon.background.revsharp import revsharp
 from qsmkit.recon.background.sdf import sdf
 from qsmkit.recon.background.sharp import sharp
 from qsmkit.recon.background.vsharp import vsharp
+from qsmkit.units import radians_per_ppm
 
 CUBES = (44, 41, 46), (1.5, 1.5, 1.5), 0.0
 OBLIQUE = (64, 60, 25), (0.8, 0.8, 2.4), 32.0
@@ -359,3 +362,53 @@ def test_radii_in_the_wrong_order_are_refused(method):
     grid, mask, _ = head(CUBES)
     with pytest.raises(ParameterError, match="below the least"):
         method(np.zeros(grid.shape), mask, grid, max_radius=3.0, min_radius=4.0)
+
+
+PHASE_METHODS = pytest.mark.parametrize("method", [harperella, iharperella])
+TIMES, B0 = np.array([0.004, 0.012]), 3.0
+
+
+def phases(field):
+    """Wrapped phase of a field in ppm at two echo times."""
+    per_ppm = np.array([radians_per_ppm(B0, t) for t in TIMES])
+    return np.angle(np.exp(1j * field[..., None] * per_ppm))
+
+
+@PHASE_METHODS
+@SCANS
+def test_field_of_sources_inside_is_found_from_wrapped_phase(method, scan):
+    grid, mask, semi_axes = head(scan)
+    truth = local(grid)
+    phase = phases(truth + background(grid, semi_axes))
+    assert np.abs(np.diff(phase[..., 1], axis=0)[mask[1:] & mask[:-1]]).max() > np.pi  # it does wrap
+    found = method(phase, TIMES, B0, mask, grid)
+    np.testing.assert_array_equal(found.mask, mask)
+    assert np.corrcoef(found.local_field[mask], truth[mask])[0, 1] > 0.9
+    assert relative(found.local_field, truth - truth[mask].mean(), mask) < 0.6
+
+
+@PHASE_METHODS
+def test_phase_outside_the_mask_and_whole_turns_do_not_matter(method, rng):
+    grid, mask, semi_axes = head(CUBES)
+    phase = phases(local(grid) + background(grid, semi_axes))
+    expected = method(phase, TIMES, B0, mask, grid).local_field
+    other = np.where(mask[..., None], phase + 2 * np.pi * rng.integers(-2, 3, phase.shape), 1.0)
+    np.testing.assert_allclose(method(other, TIMES, B0, mask, grid).local_field, expected, atol=1e-9)
+
+
+@PHASE_METHODS
+def test_harmonic_phase_is_removed(method):
+    grid, mask, _ = head(OBLIQUE)
+    x, y, z = np.moveaxis(positions(grid) / 50, -1, 0)
+    found = method(phases(2 + x - z + x**2 - y**2 + 0.5 * y * z), TIMES, B0, mask, grid)
+    assert np.abs(found.local_field).max() < 1e-6
+
+
+@PHASE_METHODS
+def test_echoes_without_signal_do_not_count(method, rng):
+    grid, mask, semi_axes = head(CUBES)
+    phase = phases(local(grid) + background(grid, semi_axes))
+    expected = method(phase[..., :1], TIMES[:1], B0, mask, grid).local_field
+    phase[..., 1] = rng.uniform(-np.pi, np.pi, grid.shape)
+    magnitude = np.stack([np.ones(grid.shape), np.zeros(grid.shape)], -1)
+    np.testing.assert_allclose(method(phase, TIMES, B0, mask, grid, magnitude).local_field, expected, atol=1e-9)

@@ -1,6 +1,8 @@
 """Phase to susceptibility: every method, flat, one a file below."""
 
 from qsmkit.recon.background.extended_resharp import extended_resharp
+from qsmkit.recon.background.harperella import harperella
+from qsmkit.recon.background.iharperella import iharperella
 from qsmkit.recon.background.ismv import ismv
 from qsmkit.recon.background.lbv import lbv
 from qsmkit.recon.background.msmv import msmv
@@ -64,7 +66,9 @@ __all__ = [
     "extended_resharp",
     "fansi",
     "fill_holes",
+    "harperella",
     "hdqsm",
+    "iharperella",
     "ilsqr",
     "ismv",
     "l1qsm",

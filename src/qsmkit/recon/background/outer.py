@@ -57,7 +57,7 @@ def fit_outer_sources(
     box = Box.around(mask, grid, margin)
     outside = ~box.pad(mask)
     weight = box.pad(weight)
-    harmonics = _harmonics(field, mask, weight[~outside], grid)
+    harmonics = solid_harmonics(field, mask, weight[~outside], grid)
     dipole = dipole_kernel(grid, box.shape, dtype=field.dtype)
 
     def fields(chi: FloatArray) -> FloatArray:
@@ -78,7 +78,7 @@ def fit_outer_sources(
     return replace(solution, x=box.restore(fields(solution.x), mask) + harmonics)
 
 
-def _harmonics(field: FloatArray, mask: BoolArray, weight: FloatArray, grid: Grid) -> FloatArray:
+def solid_harmonics(field: FloatArray, mask: BoolArray, weight: FloatArray, grid: Grid) -> FloatArray:
     """Return the solid harmonics of degree up to two that fit best inside, and zero outside."""
     index = np.nonzero(mask)
     x, y, z = ((i - i.mean()) * (h / 100) for i, h in zip(index, grid.voxel_size, strict=True))

@@ -71,6 +71,14 @@ def laplacian(
     return unwrapped
 
 
+def wrapped_laplacian(phase: FloatArray, mask: BoolArray, grid: Grid) -> FloatArray:
+    """Return Σⱼ wrap(φⱼ − φᵢ) / h² over the neighbours j of every voxel i of the mask, in rad/mm²; zero elsewhere."""
+    result = np.zeros(phase.shape, phase.dtype)
+    weights = np.array(grid.voxel_size) ** -2.0
+    _laplacian_of_wrapped(np.ascontiguousarray(phase), np.ascontiguousarray(mask), weights, False, result)
+    return result
+
+
 def _laplacian_symbol(grid: Grid) -> npt.NDArray[np.float64]:
     """Return the eigenvalues of the mirrored discrete Laplacian, in 1/mm², with 1 for the constant."""
     x, y, z = (
