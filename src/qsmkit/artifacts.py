@@ -7,10 +7,10 @@ it at every call, files are named after it, and figures take their windows from 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["map", "series", "ensemble", "orientations", "mask", "vector", "directions", "value", "grid"]
-"""map: 3-D float; series: 4-D float, echo last; ensemble: 4-D float, repeat last; orientations: 4-D float, orientation
-of the head last; mask: 3-D bool; vector: 1-D float; directions: a unit vector a row, float; value: one number;
-grid: a Grid."""
+Kind = Literal["map", "series", "coils", "ensemble", "orientations", "mask", "vector", "directions", "value", "grid"]
+"""map: 3-D float; series: 4-D float, echo last; coils: 5-D float, echo fourth, coil last; ensemble: 4-D float, repeat
+last; orientations: 4-D float, orientation of the head last; mask: 3-D bool; vector: 1-D float; directions: a unit
+vector a row, float; value: one number; grid: a Grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,13 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact("field_strength", "value", "T", "main field, from the imaging frequency where known"),
         Artifact("magnitude", "series", "a.u.", "magnitude, echo last", "part-mag_MEGRE"),
         Artifact("phase", "series", "rad", "wrapped phase, echo last", "part-phase_MEGRE", (-_PI, _PI)),
+        Artifact("coil_magnitude", "coils", "a.u.", "magnitude of each coil, echo fourth, coil last"),
+        Artifact("coil_phase", "coils", "rad", "wrapped phase of each coil, echo fourth, coil last", "", (-_PI, _PI)),
         Artifact("unwrapped_phase", "series", "rad", "unwrapped phase, echo last", "desc-unwrapped_part-phase_MEGRE"),
         Artifact("phase_offset", "map", "rad", "phase at echo time zero", "desc-offset_phase", (-_PI, _PI)),
         Artifact("phase_quality", "map", "1", "reliability of the phase, 0 to 1", "desc-quality_probseg", (0, 1)),
+        Artifact("phase_residues", "map", "1", "share of a voxel's 2 × 2 loops that end an open fringe",
+                 "desc-residues_probseg", (0, 1)),
         Artifact("total_field", "map", "ppm", "field shift from all sources", "desc-total_fieldmap", (-0.5, 0.5)),
         Artifact("field_sd", "map", "ppm", "standard deviation of the field", "desc-sd_fieldmap", (0, 0.005)),
         Artifact("fit_residual", "map", "1", "relative residual of the field fit", "desc-residual_fieldmap", (0, 0.5)),

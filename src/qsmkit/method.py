@@ -199,7 +199,9 @@ def _check_artifacts(who: str, inputs: dict[str, Any]) -> dict[str, Any]:
             checked[name] = _check_directions(who, name, value)
         else:
             checked[name] = _check_array(who, name, np.asarray(value), grid.shape if grid is not None else None)
-    echoes = {k: v.shape[-1] for k, v in checked.items() if ARTIFACTS[k].kind in ("series", "vector") and v is not None}
+    axis = {"vector": 0, "series": 3, "coils": 3}
+    echoes = {k: v.shape[axis[kind]] for k, v in checked.items()
+              if (kind := ARTIFACTS[k].kind) in axis and v is not None}  # fmt: skip
     if len(set(echoes.values())) > 1:
         raise ShapeError(f"{who}: numbers of echoes differ: {echoes}; give one volume per echo time")
     turns = {k: len(v) if ARTIFACTS[k].kind == "directions" else v.shape[-1] for k, v in checked.items()
@@ -229,8 +231,9 @@ def _check_ascending(who: str, name: str, value: Any) -> Any:
 
 def _check_array(who: str, name: str, array: Any, shape: tuple[int, ...] | None) -> Any:
     kind = ARTIFACTS[name].kind
-    last = {"series": "echo axis", "ensemble": "axis of repeats", "orientations": "axis of orientations"}
-    ndim = 4 if kind in last else 3
+    last = {"series": "echo axis", "ensemble": "axis of repeats", "orientations": "axis of orientations",
+            "coils": "echo axis fourth, the axis of coils"}  # fmt: skip
+    ndim = 5 if kind == "coils" else 4 if kind in last else 3
     if array.ndim != ndim:
         hint = f"; add the {last[kind]} last" if kind in last else ""
         raise ShapeError(f"{who}: {name} has shape {array.shape}, not {ndim} dimensions{hint}")

@@ -13,8 +13,10 @@ from qsmkit.recon.background.sdf import sdf
 from qsmkit.recon.background.sharp import sharp
 from qsmkit.recon.background.vsharp import vsharp
 from qsmkit.recon.field.bipolar import bipolar
+from qsmkit.recon.field.combine_coils import combine_coils
 from qsmkit.recon.field.mcpc3ds import mcpc3ds
 from qsmkit.recon.field.nonlinear_fit import nonlinear_fit
+from qsmkit.recon.field.phase_residues import phase_residues
 from qsmkit.recon.field.single_echo import single_echo
 from qsmkit.recon.field.weighted_fit import weighted_fit
 from qsmkit.recon.inversion.cosmos import cosmos
@@ -61,6 +63,7 @@ __all__ = [
     "clear_swi",
     "close",
     "cosmos",
+    "combine_coils",
     "dilate",
     "erode",
     "extended_resharp",
@@ -82,6 +85,7 @@ __all__ = [
     "ndi",
     "nonlinear_fit",
     "pdf",
+    "phase_residues",
     "quality_mask",
     "r2prime",
     "r2star_nonlinear",

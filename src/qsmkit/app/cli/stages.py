@@ -24,8 +24,11 @@ from qsmkit.method import METHODS, STAGES, Method, Stage
 
 COMMANDS: dict[Stage, str] = {"inversion": "invert", "relaxometry": "relax", "separation": "separate"}
 """Commands that are not called like their stage."""
-SEVERAL: dict[Kind, str] = {"series": "echo", "orientations": "orientation"}
+SEVERAL: dict[Kind, str] = {"series": "echo", "orientations": "orientation", "coils": "coil"}
 """Kinds of artifact that may come in several files, and what is in each."""
+
+_WRAPPED = ("phase", "coil_phase")
+"""Artifacts that scanners store on a scale of their own."""
 
 _Files = Annotated[list[Path], Parameter(consume_multiple=True)]
 _Numbers = Annotated[list[float], Parameter(consume_multiple=True)]
@@ -69,12 +72,14 @@ def _command(entry: Method) -> Callable[..., None]:
             ask("b0", float, optional, "Field strength (T)")
         elif row.kind == "directions":
             ask(name, _Numbers, optional, f"{text}: x y z of the first, x y z of the second, …")
+        elif row.kind == "coils":
+            ask(name, _Files, optional, f"{text}: a 4-D file per coil, echo last")
         elif row.kind in SEVERAL:
             ask(name, _Files, optional, f"{text}: a 4-D file, or one per {SEVERAL[row.kind]}")
-            if name == "phase":
-                ask("phase_max", float, True, "The stored phase value that equals π, if it cannot be told")
         else:
             ask(name, Path, optional, text)
+        if name in _WRAPPED:
+            ask("phase_max", float, True, "The stored phase value that equals π, if it cannot be told")
     for setting in entry.parameters.values():
         add(setting.name, setting.type, setting.default, setting.help or setting.name)
     several = len(entry.produces) > 1
@@ -111,7 +116,7 @@ def _run(entry: Method, given: dict[str, Any]) -> None:
         elif kind != "grid" and given[name] is not None:
             paths = given[name] if kind in SEVERAL else [given[name]]
             array, grid = _read(paths, grid, several=SEVERAL.get(kind))
-            inputs[name] = _radians(array, paths, given["phase_max"]) if name == "phase" else array
+            inputs[name] = _radians(array, paths, given["phase_max"]) if name in _WRAPPED else array
     if grid is None:
         raise InputError(f"{entry.name} was given no volume; give at least one file")
     if "grid" in entry.needs:
@@ -153,6 +158,11 @@ def _read(paths: list[Path], grid: Grid | None, *, several: str | None) -> tuple
         if apart:
             raise GeometryError(f"{path} does not lie where the other inputs do: {apart}; resample it first")
     arrays = [v.data for v in volumes]
+    if several == SEVERAL["coils"]:
+        shapes = {a.shape for a in arrays}
+        if len(shapes) > 1 or arrays[0].ndim != 4:
+            raise ShapeError(f"{paths[0]} and its companions have shapes {shapes}; give a 4-D file per coil, echo last")
+        return np.stack(arrays, axis=-1), volumes[0].grid
     if several is None:
         return arrays[0], volumes[0].grid
     if len(arrays) > 1 and any(a.ndim != 3 for a in arrays):
