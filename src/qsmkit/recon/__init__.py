@@ -29,6 +29,7 @@ from qsmkit.recon.inversion.ndi import ndi
 from qsmkit.recon.inversion.rts import rts
 from qsmkit.recon.inversion.star import star
 from qsmkit.recon.inversion.tfi import tfi
+from qsmkit.recon.inversion.tgv import tgv
 from qsmkit.recon.inversion.tikhonov import tikhonov
 from qsmkit.recon.inversion.tkd import tkd
 from qsmkit.recon.inversion.tsvd import tsvd
@@ -105,6 +106,7 @@ __all__ = [
     "star",
     "swi",
     "tfi",
+    "tgv",
     "threshold_mask",
     "tikhonov",
     "tkd",
