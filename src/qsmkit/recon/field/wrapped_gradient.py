@@ -5,8 +5,9 @@ the same pair predict the turns. A line through the echoes gives the field's gra
 
     B = argmin ½ Σ W |G B − g|²,    that is    Gᵀ W G B = Gᵀ W g
 
-over pairs of neighbours inside the mask (Ghiglia & Romero 1994, `Ghiglia1994`). Inside, where W is even, this is Poisson's
-equation with the Laplacian of the wrapped phase; at the edge no neighbour outside is asked, so that no rim is lost.
+over pairs of neighbours inside the mask (Ghiglia & Romero 1994, `Ghiglia1994`). Inside, where W is even, this is
+Poisson's equation with the Laplacian of the wrapped phase; at the edge no neighbour outside is asked, so that no rim is
+lost.
 """
 
 import math

@@ -47,7 +47,7 @@ def tgv(
     margin: Annotated[float, Gt(0)] = 20.0,
     kernel: Kernel = "continuous",
 ) -> FloatArray:
-    """Find χ and the harmonic background together, with least total generalised variation, nothing unwrapped.
+    """Find χ and the background together, with least total generalised variation, without unwrapping.
 
         χ, w, ψ = argmin ½ ‖W ψ‖² + α₁ Σ |∇χ − w| + α₀ Σ |E w|,    ∇²ψ = ∇²(D χ) − ∇²B in the mask
 
