@@ -54,6 +54,11 @@ def test_its_settings_are_typed_and_its_defaults_fit(entry):
     assert entry.check({n: p.default for n, p in entry.parameters.items()}) == entry.check({})
 
 
+def test_every_row_of_the_bibliography_is_whole():
+    for row in re.split(r"^(?=@)", BIBLIOGRAPHY.read_text(encoding="utf-8"), flags=re.M):
+        assert row.count("{") == row.count("}"), row
+
+
 def test_no_row_of_the_bibliography_stands_twice():
     keys = re.findall(r"^@\w+\{(\w+),", BIBLIOGRAPHY.read_text(encoding="utf-8"), re.M)
     assert len(keys) == len(set(keys))

@@ -165,7 +165,19 @@ def test_noise_weights_protect_tv_from_bad_voxels(isotropic, rng):
 
 def test_uniform_noise_changes_nothing(isotropic):
     _, field, mask, grid = isotropic
-    np.testing.assert_array_equal(tv(field, mask, grid, np.full_like(field, 0.01)), tv(field, mask, grid))
+    uniform, none = (tv(field, mask, grid, sd, regularisation=8e-5) for sd in (np.full_like(field, 0.01), None))
+    np.testing.assert_array_equal(uniform, none)
+
+
+def test_tv_follows_the_noise(isotropic):
+    """A unit that is ten times smaller, of field and noise, gives ten times χ: λ is told from the noise."""
+    _, field, mask, grid = isotropic
+    sd = np.full_like(field, 0.002)
+    settings = {"tolerance": 1e-3, "max_iterations": 300}
+    x, scaled = tv(field, mask, grid, sd, **settings), tv(10 * field, mask, grid, 10 * sd, **settings)
+    assert nrmse(scaled / 10, x, mask) < 0.02
+    noisier = tv(field, mask, grid, 10 * sd, **settings)
+    assert nrmse(noisier, x, mask) > 0.05
 
 
 def test_a_voxel_of_unknown_field_does_not_count(isotropic):

@@ -16,9 +16,10 @@ from qsmkit.grid import Grid
 from qsmkit.optim.solution import Solution
 from qsmkit.optim.solvers import iterate
 from qsmkit.physics.box import Box
-from qsmkit.physics.derivatives import gradient, gradient_symbol
+from qsmkit.physics.derivatives import gradient_symbol
 from qsmkit.physics.dipole import Kernel, dipole_kernel
 from qsmkit.physics.fft import irfftn, rfftn
+from qsmkit.recon.inversion.edges import steepest
 from qsmkit.recon.inversion.fidelity import Cost, Fidelity
 
 
@@ -207,11 +208,8 @@ def gradient_threshold(
         return np.full((1, 1, box.shape[2]), value, dtype)
     if magnitude is None:
         raise InputError(f"edges = {edges} needs the magnitude, which is missing; give it, or leave edges 0")
-    combined = np.sqrt(np.sum(magnitude * magnitude, axis=-1))
-    steepness = np.linalg.norm(gradient(combined, grid.voxel_size), axis=0)
-    steep = mask & (steepness > np.quantile(steepness[mask], 1 - edges))
     threshold = np.full(box.shape, value, dtype)
-    threshold[box.pad(steep)] = 0
+    threshold[box.pad(steepest(magnitude, mask, grid, edges))] = 0
     return threshold
 
 

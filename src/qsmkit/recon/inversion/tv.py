@@ -10,6 +10,7 @@ from qsmkit.method import method
 from qsmkit.optim.total_variation import TotalVariation
 from qsmkit.physics.box import Box
 from qsmkit.physics.dipole import Kernel
+from qsmkit.recon.inversion.regularisation import variation_strength
 from qsmkit.recon.inversion.splitting import Penalties, SplitField, data_weight, gradient_threshold, invert
 
 # Penalties of the three splittings. They set how fast the iteration converges, not what it converges to.
@@ -19,7 +20,7 @@ FIELD_PENALTY = 0.2
 SUPPORT_PENALTY = 0.01
 
 
-@method("inversion", produces="chi", cite=("Bilgic2014", "Milovic2018"), rev=1)
+@method("inversion", produces="chi", cite=("Bilgic2014", "Milovic2018"), rev=2)
 def tv(
     local_field: FloatArray,
     mask: BoolArray,
@@ -27,7 +28,7 @@ def tv(
     field_sd: FloatArray | None = None,
     magnitude: FloatArray | None = None,
     *,
-    regularisation: Annotated[float, Gt(0)] = 8e-5,
+    regularisation: Annotated[float | None, Gt(0)] = None,
     edges: Annotated[float, Ge(0), Lt(1)] = 0.0,
     tolerance: Annotated[float, Gt(0)] = 0.01,
     max_iterations: Annotated[int, Ge(1)] = 50,
@@ -54,8 +55,9 @@ def tv(
         Standard deviation of the field in ppm; where it is zero or less, nothing was measured.
     magnitude : (X, Y, Z, E) array, optional
         Magnitude, echo last, arbitrary units; used for edges only.
-    regularisation : float
-        λ, in ppm mm.
+    regularisation : float, optional
+        λ, in ppm mm; if not given, it follows noise and voxel size by the rule of
+        `qsmkit.recon.inversion.regularisation.variation_strength`.
     edges : float
         Share of the mask's voxels, those with the steepest magnitude, whose gradient costs nothing (m = 0).
     tolerance : float
@@ -82,6 +84,8 @@ def tv(
     ConvergenceWarning
         The tolerance was not reached.
     """
+    if regularisation is None:
+        regularisation = variation_strength(field_sd, mask, grid.voxel_size)
     box, dtype = Box.around(mask, grid, margin), local_field.dtype
     threshold = gradient_threshold(THRESHOLD, box, grid, mask, magnitude, edges, dtype)
     prior = TotalVariation(threshold, grid.voxel_size, shape=box.shape)
