@@ -80,6 +80,23 @@ def test_individual_mode_bears_a_phase_offset():
     np.testing.assert_allclose(result[mask], truth[mask], atol=1e-9)
 
 
+@MODES
+def test_a_late_echo_far_from_the_others_is_unwrapped(mode, rng):
+    times, mask = np.array([0.004, 0.008, 0.012, 0.04]), ball(GRID, 11)
+    truth = series(smooth_frequency(), times) + rng.normal(0, 0.3, (*GRID.shape, 4))
+    result = romeo(wrapped(truth), times, mask, GRID, mode=mode)
+    np.testing.assert_allclose(result[mask], truth[mask], atol=1e-9)
+
+
+@MODES
+def test_the_second_echo_as_template_bears_a_first_echo_that_alone_is_flow_compensated(mode, rng):
+    times, mask = np.array([0.004, 0.008, 0.012]), ball(GRID, 11)
+    truth = series(smooth_frequency(), times) + rng.normal(0, 0.1, (*GRID.shape, 3))
+    truth[..., 1:] += 2.5 * ball(GRID, 3, (3, -2, 0))[..., None]  # the phase of blood that moved
+    result = romeo(wrapped(truth), times, mask, GRID, mode=mode, template=2)
+    np.testing.assert_allclose(result[mask], truth[mask], atol=1e-9)
+
+
 def test_uncertain_voxels_are_unwrapped_again_in_space():
     truth, mask = series(smooth_frequency()), ball(GRID, 11)
     bump = 2.2 * np.exp(-((GRID.world(np.moveaxis(np.indices(GRID.shape), 0, -1)) ** 2).sum(axis=-1)) / 18)
