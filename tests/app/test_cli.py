@@ -131,7 +131,7 @@ def test_running_again_finds_the_work_done(qsmkit, results, head):
     assert ran.status == 0
     assert "done already" in ran.err
     assert ran.json[0]["scan"] == "sub-01"
-    assert ran.json[0]["verdict"] in ("ok", "look", "bad")
+    assert ran.json[0]["verdict"] in ("PASS", "REVIEW", "FAIL")
     assert listing(results) == before
 
 

@@ -11,7 +11,8 @@ import jinja2
 from qsmkit.io.atomic import write_text
 from qsmkit.pipeline.provenance import provenance
 from qsmkit.pipeline.run import Result
-from qsmkit.recon.checks import Check, headline, overall, run_checks
+from qsmkit.recon.checks.panel import run_checks
+from qsmkit.recon.checks.verdict import Check, headline, overall
 from qsmkit.reports.display import View
 from qsmkit.reports.figures import pictures
 from qsmkit.reports.methods_text import (
@@ -28,7 +29,10 @@ DISCLAIMER = "Research use only. Not a medical device."
 
 CONVENTION = "Radiological convention: the patient's left is on the right."
 
-_CHECKED = ("chi", "r2star", "total_field", "field_sd", "fit_residual", "unwrapped_phase")
+_CHECKED = (
+    "chi", "r2star", "total_field", "field_sd", "fit_residual", "unwrapped_phase", "phase", "magnitude", "local_field",
+    "sigma_chi",
+)  # fmt: skip
 
 _SIDECAR_ROWS = (
     ("Scanner", ("Manufacturer", "ManufacturersModelName"), 1, ""),
