@@ -20,7 +20,7 @@ from qsmkit.recon.inversion.splitting import Penalties, SplitField, data_weight,
 THRESHOLD = 0.01
 """κ = λ/ρ in ppm/mm: gradients below it are zero in the split variable."""
 FIELD_PENALTY = 2.0
-SUPPORT_PENALTY = 0.1
+SUPPORT_PENALTY = 0.02
 CURVATURE_PENALTY = 4.0
 """Penalty of the second order over that of the first, mm²."""
 
@@ -40,8 +40,8 @@ def fansi(
     curvature: Annotated[float, Gt(0)] = 2.0,
     phase_scale: Annotated[float | None, Gt(0)] = None,
     edges: Annotated[float, Ge(0), Lt(1)] = 0.0,
-    tolerance: Annotated[float, Gt(0)] = 0.01,
-    max_iterations: Annotated[int, Ge(1)] = 100,
+    tolerance: Annotated[float, Gt(0)] = 0.005,
+    max_iterations: Annotated[int, Ge(1)] = 200,
     margin: Annotated[float, Ge(0)] = 12.0,
     kernel: Kernel = "continuous",
 ) -> FloatArray:

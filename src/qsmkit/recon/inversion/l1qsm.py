@@ -31,8 +31,8 @@ def l1qsm(
     *,
     regularisation: Annotated[float, Gt(0)] = 0.05,
     edges: Annotated[float, Ge(0), Lt(1)] = 0.0,
-    tolerance: Annotated[float, Gt(0)] = 0.01,
-    max_iterations: Annotated[int, Ge(1)] = 100,
+    tolerance: Annotated[float, Gt(0)] = 0.005,
+    max_iterations: Annotated[int, Ge(1)] = 200,
     margin: Annotated[float, Ge(0)] = 12.0,
     kernel: Kernel = "continuous",
 ) -> FloatArray:

@@ -22,7 +22,7 @@ from qsmkit.recon.inversion.splitting import Penalties, data_weight, gradient_th
 THRESHOLD = 0.01
 """κ = λ/ρ in ppm/mm: gradients below it are zero in the split variable."""
 FIELD_PENALTY = 2.0
-SUPPORT_PENALTY = 0.1
+SUPPORT_PENALTY = 0.02
 HARMONIC_PENALTY = 3.0
 """Of the Laplacian of the harmonic field, mm⁴; "muh" in the paper."""
 
@@ -46,7 +46,7 @@ def weak_harmonic(
     *,
     regularisation: Annotated[float, Gt(0)] = 1.2e-4,
     harmonic: Annotated[float, Gt(0)] = 150.0,
-    size: Annotated[float, Ge(0)] = 0.01,
+    size: Annotated[float, Ge(0)] = 0.02,
     phase_scale: Annotated[float | None, Gt(0)] = None,
     edges: Annotated[float, Ge(0), Lt(1)] = 0.0,
     tolerance: Annotated[float, Gt(0)] = 0.005,
