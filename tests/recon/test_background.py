@@ -227,7 +227,7 @@ def test_extended_resharp_keeps_the_core_of_resharp_and_fills_the_rim(rng):
     truth = cortex(grid, mask, rng)
     field = truth + background(grid, semi_axes)
     core = resharp(field, mask, grid, radius=6.0, regularisation=1e-4)
-    found = extended(field, mask, grid, core_sd=1e-4)
+    found = extended_resharp(field, mask, grid, radius=6.0, core_sd=1e-4)
     np.testing.assert_array_equal(found.mask, mask)
     difference = found.local_field - core.local_field
     assert difference[core.mask].std() < 0.05 * truth[core.mask].std()
