@@ -29,6 +29,9 @@ class TotalVariation:
         α, between 0 and 2; kept in the type of the arrays.
     shape : tuple of int, optional
         Shape of x, if not that of the threshold.
+    smooth : float
+        δ, in unit of x per mm: gradients below it cost |G x|² / 2δ + δ/2 instead of |G x| (Huber 1964), so that gentle
+        variation is damped like noise rather than flattened. Edges cost what they did.
     """
 
     def __init__(
@@ -38,18 +41,22 @@ class TotalVariation:
         relaxation: float = 1.7,
         *,
         shape: tuple[int, int, int] | None = None,
+        smooth: float = 0.0,
     ) -> None:
         dtype, shape = threshold.dtype, shape or (threshold.shape[0], threshold.shape[1], threshold.shape[2])
         self._threshold = threshold
         self._inverse = (1 / np.array(voxel_size)).astype(dtype)
         self.relaxation = dtype.type(relaxation)
+        self._smooth = dtype.type(smooth)
         self._w = np.zeros((3, *shape), dtype)
         self._reflection = np.ones(shape, dtype)
         self._rows = np.empty((shape[0], 3, shape[2]), dtype)
 
     def update(self, x: FloatArray) -> float:
         """Move w towards G x and return the fixed-point residual ‖G x − z‖ / ‖G x‖, zero at the minimum."""
-        _update(x, self._threshold, self._inverse, self.relaxation, self._w, self._reflection, self._rows)
+        _update(
+            x, self._threshold, self._inverse, self.relaxation, self._smooth, self._w, self._reflection, self._rows
+        )
         residual, size, _ = self._rows.sum(axis=(0, 2), dtype=np.float64)
         return float(np.sqrt(residual / size)) if size > 0 else float(residual > 0)
 
@@ -64,7 +71,7 @@ class TotalVariation:
 
 
 @parallel
-def _update(x, threshold, inverse, relaxation, w, reflection, rows):  # type: ignore[no-untyped-def]
+def _update(x, threshold, inverse, relaxation, smooth, w, reflection, rows):  # type: ignore[no-untyped-def]
     nx, ny, nz = x.shape
     a, b, c = inverse
     one = threshold.dtype.type(1)
@@ -93,9 +100,11 @@ def _update(x, threshold, inverse, relaxation, w, reflection, rows):  # type: ig
                 w2 = w[2, i, j, k] + relaxation * r2
                 w[0, i, j, k], w[1, i, j, k], w[2, i, j, k] = w0, w1, w2
                 length = np.sqrt(w0 * w0 + w1 * w1 + w2 * w2)
-                reflect = -one
-                if length > limit[k]:
-                    reflect = one - (limit[k] + limit[k]) / length
+                reflect = one
+                if limit[k] > 0:
+                    reflect = (smooth - limit[k]) / (smooth + limit[k])
+                    if length > smooth + limit[k]:
+                        reflect = one - (limit[k] + limit[k]) / length
                 reflection[i, j, k] = reflect
                 residual[k] += r0 * r0 + r1 * r1 + r2 * r2
                 size[k] += g0 * g0 + g1 * g1 + g2 * g2

@@ -18,6 +18,7 @@ from qsmkit.recon.field.mcpc3ds import mcpc3ds
 from qsmkit.recon.field.nonlinear_fit import nonlinear_fit
 from qsmkit.recon.field.phase_residues import phase_residues
 from qsmkit.recon.field.single_echo import single_echo
+from qsmkit.recon.field.voxel_average import voxel_average
 from qsmkit.recon.field.weighted_fit import weighted_fit
 from qsmkit.recon.inversion.cosmos import cosmos
 from qsmkit.recon.inversion.fansi import fansi
@@ -114,6 +115,7 @@ __all__ = [
     "tsvd",
     "tswi",
     "tv",
+    "voxel_average",
     "vsharp",
     "weak_harmonic",
     "weighted_fit",
