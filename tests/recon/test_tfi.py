@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 
 from qsmkit.grid import Grid
+from qsmkit.physics.derivatives import gradient
 from qsmkit.physics.dipole import forward_field
+from qsmkit.physics.smv import clearance
 from qsmkit.recon import pdf, tfi, tv
+from qsmkit.recon.inversion.edges import contrasted
 
 SHAPE = (48, 44, 40)
 
@@ -35,7 +38,7 @@ def test_it_wins_back_what_projection_onto_dipole_fields_gives_away(scene):
     grid, mask, chi, local, total = scene
     projected = pdf(total, mask, grid)
     two_steps = tv(projected.local_field, mask, grid)
-    joint = tfi(total, mask, grid, tolerance=0.02)
+    joint = tfi(total, mask, grid, smooth=0.0, tolerance=0.005, max_iterations=600)
     assert error(joint.chi, chi, mask) < 0.5 * error(two_steps, chi, mask)
     assert error(joint.local_field, local, mask) < 0.5 * error(projected.local_field, local, mask)
 
@@ -56,6 +59,27 @@ def test_unknown_voxels_do_not_matter(scene):
     hole[20:23, 10:13, 18:21] = True
     sd[hole] = 0
     spoiled = np.where(hole, 5, total).astype(np.float32)
-    first, second = (tfi(field, mask, grid, sd, tolerance=0.02) for field in (total, spoiled))
+    first, second = (tfi(field, mask, grid, sd, smooth=0.0, tolerance=0.005) for field in (total, spoiled))
     np.testing.assert_allclose(first.chi, second.chi, atol=2e-5)
     assert error(second.chi, chi, mask & ~hole) < 0.25
+
+
+def test_edges_of_the_magnitude_keep_contrast_that_flattening_would_take(scene):
+    grid, mask, chi, _, total = scene
+    strength = np.where(chi != 0, 0.6, 1.0) + 0.01 * np.random.default_rng(0).standard_normal(SHAPE)
+    magnitude = strength.astype(np.float32)[..., None]
+    plain = tfi(total, mask, grid, regularisation=2e-3, tolerance=0.02)
+    guided = tfi(total, mask, grid, None, magnitude, regularisation=2e-3, tolerance=0.02)
+    assert error(guided.chi, chi, mask) < 0.8 * error(plain.chi, chi, mask)
+
+
+def test_the_magnitudes_edges_are_where_tissue_changes_and_not_at_the_rim(scene):
+    grid, mask, chi, _, _ = scene
+    strength = np.where(mask, np.where(chi != 0, 0.6, 1.0), 0)
+    noise = 0.01 * np.random.default_rng(0).standard_normal(SHAPE)
+    found = contrasted((strength + noise).astype(np.float32)[..., None], mask, grid, contrast=6.0, depth=3.0)
+    steps = np.linalg.norm(gradient(strength, (1.0, 1.0, 1.0)), axis=0) > 0
+    deep = clearance(mask, grid.voxel_size, 10.0) > 6.0
+    assert found[steps & deep].mean() > 0.95
+    assert found[~steps & deep].mean() < 0.05
+    assert not found[mask & (clearance(mask, grid.voxel_size, 10.0) <= 3.0)].any()

@@ -20,6 +20,7 @@ from qsmkit.pipeline.cache import Cache, content_key, step_key
 from qsmkit.pipeline.plan import Plan
 from qsmkit.pipeline.step import execute, listening, taken
 from qsmkit.recon.field.noise import sigma_from_detail
+from qsmkit.recon.field.voxel_average import noise_gain
 from qsmkit.recon.uncertainty.noise import noise_share, signal_noise
 from qsmkit.recon.uncertainty.repeats import noisy_field, noisy_signal, relative_uncertainty
 from qsmkit.volume import Scan
@@ -246,6 +247,9 @@ def _noise(plan: Plan, scan: Scan, route: Route, artifacts: Mapping[str, Any], m
     assert magnitude is not None
     if "field_sd" not in artifacts:
         return sigma_from_detail(magnitude[..., -1], None, mask)
+    share /= math.prod(
+        noise_gain(magnitude.shape, taper=s.settings["taper"]) for s in plan.steps if s.method.name == "voxel_average"
+    )
     offset = any(s.settings.get("offset") for s in plan.steps if "field_sd" in s.method.produces)
     return share * signal_noise(
         artifacts["field_sd"], magnitude, scan.echo_times, scan.field_strength, mask, offset=offset

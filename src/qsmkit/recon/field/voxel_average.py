@@ -34,8 +34,8 @@ def voxel_average(
 
     A scanner cuts k-space off, so that an image is a signal sampled through a sinc, which rings all over the head from
     its steepest edges: scalp, air, large vessels. Models take a voxel for the mean over its volume; the first factor
-    makes it that. The second, a raised cosine (Harris 1978), takes away what still rings at the Nyquist frequency. Edges
-    become wider by about a third of a voxel, and the noise falls to `noise_gain` of what it was, in neighbours together.
+    makes it that. The second, a raised cosine (Harris 1978), takes away what still rings at the Nyquist frequency.
+    Edges become a little wider, and noise falls to `noise_gain` of what it was, shared between neighbours.
 
     Where the phase turns so fast that voxels would dephase (next to air, calcium, bleedings), averaging would lose the
     signal and bend its phase: there the samples stay as they are.

@@ -1,6 +1,6 @@
 """Total-field inversion: sources inside and outside the mask found together."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -15,6 +15,7 @@ from qsmkit.optim.total_variation import TotalVariation
 from qsmkit.physics.box import Box
 from qsmkit.physics.dipole import Kernel, dipole_kernel
 from qsmkit.physics.fft import irfftn, rfftn
+from qsmkit.recon.background.extended_resharp import extended_resharp
 from qsmkit.recon.background.pdf import pdf
 from qsmkit.recon.inversion.edges import contrasted
 from qsmkit.recon.inversion.splitting import Penalties, SplitField, data_weight
@@ -41,13 +42,14 @@ def tfi(
     field_sd: FloatArray | None = None,
     magnitude: FloatArray | None = None,
     *,
-    regularisation: Annotated[float, Gt(0)] = 2.5e-4,
+    regularisation: Annotated[float, Gt(0)] = 1.5e-4,
     smooth: Annotated[float, Ge(0)] = 0.008,
     contrast: Annotated[float, Ge(0)] = 4.0,
     edge_depth: Annotated[float, Ge(0)] = 2.5,
     outside: Annotated[float, Ge(0)] = 1e-6,
     tolerance: Annotated[float, Gt(0)] = 0.003,
     max_iterations: Annotated[int, Ge(1)] = 200,
+    start: Literal["pdf", "extended_resharp"] = "pdf",
     margin: Annotated[float, Gt(0)] = 20.0,
     kernel: Kernel = "continuous",
 ) -> Sources:
@@ -55,14 +57,14 @@ def tfi(
 
         χ, χ' = argmin ½ ‖W (D χ + D χ' − B)‖² + λ Σ m h_δ(|∇χ|) + ½ α ‖χ' − χ⁰‖²
 
-    with χ inside the mask and χ' outside (total-field inversion, Liu 2017). χ⁰ is the projection onto dipole fields
-    (Liu 2011), which gives away the field of inner sources as far as outer ones can make it; here it is won back. W is
-    as in `tv`, and so is the solution by ADMM (Milovic 2018).
+    with χ inside the mask and χ' outside (total-field inversion, Liu 2017). χ⁰ comes from the projection onto dipole
+    fields (Liu 2011), which gives away the field of inner sources as far as outer ones can make it; here it is won
+    back. W is as in `tv`, and so is the solution by ADMM (Milovic 2018).
 
     h_δ(g) is g − δ/2 above δ and g²/2δ below (Huber 1964): the texture of tissue is damped, not flattened. m is 0 on
     edges of the magnitude and 1 elsewhere (the morphology of Liu 2012). It matters more here than with a local field: a
-    χ that changes with depth alone makes a field which outer sources can nearly make, and total variation, which charges
-    for the contrast of cortex and white matter, would settle the doubt by levelling it.
+    χ that changes with depth alone makes a field which outer sources can nearly make, and total variation, which
+    charges for the contrast of cortex and white matter, would settle the doubt by levelling it.
 
     Parameters
     ----------
@@ -81,7 +83,8 @@ def tfi(
     smooth : float
         δ, in ppm/mm; 0 is total variation.
     contrast : float
-        Times the usual squared gradient of the magnitude from which there is an edge, see `edges.contrasted`; 0 is none.
+        Times the usual squared gradient of the magnitude from which there is an edge, see `edges.contrasted`; 0 is
+        none.
     edge_depth : float
         How far below the mask's edge edges of the magnitude begin to count, mm.
     outside : float
@@ -90,6 +93,9 @@ def tfi(
         Stop when the fixed-point residual is this small a part of the gradient.
     max_iterations : int
         Most iterations to do.
+    start : {"pdf", "extended_resharp"}
+        The background removal that gives χ⁰. The second costs more and starts nearer, but its ball of 12 mm must fit
+        into the mask.
     margin : float
         Room in mm for sources outside, and between the mask and its periodic images.
     kernel : {"continuous", "discrete"}
@@ -105,7 +111,8 @@ def tfi(
     ConvergenceWarning
         The tolerance was not reached.
     """
-    remaining = pdf(total_field, mask, grid, field_sd, margin=margin).local_field
+    remove = pdf if start == "pdf" else extended_resharp
+    remaining = remove(total_field, mask, grid, field_sd, margin=margin).local_field
     box, dtype = Box.around(mask, grid, margin), total_field.dtype
     inside = box.pad(mask)
     threshold = _threshold(inside).astype(dtype)
