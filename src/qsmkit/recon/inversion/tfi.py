@@ -15,6 +15,7 @@ from qsmkit.optim.total_variation import TotalVariation
 from qsmkit.physics.box import Box
 from qsmkit.physics.dipole import Kernel, dipole_kernel
 from qsmkit.physics.fft import irfftn, rfftn
+from qsmkit.physics.smv import clearance
 from qsmkit.recon.background.extended_resharp import extended_resharp
 from qsmkit.recon.background.pdf import pdf
 from qsmkit.recon.inversion.edges import contrasted
@@ -25,6 +26,9 @@ THRESHOLD = 0.02
 """κ = λ/ρ in ppm/mm: gradients below it are zero in the split variable."""
 FIELD_PENALTY = 0.05
 SOURCE_PENALTY = 0.002
+
+LARGEST_BALL = 12.0
+"""Radius in mm of the ball of regularised SHARP where the iteration starts from that."""
 
 
 class Sources(NamedTuple):
@@ -94,8 +98,8 @@ def tfi(
     max_iterations : int
         Most iterations to do.
     start : {"pdf", "extended_resharp"}
-        The background removal that gives χ⁰. The second costs more and starts nearer, but its ball of 12 mm must fit
-        into the mask.
+        The background removal that gives χ⁰. The second costs more and starts nearer; its ball has a radius of
+        12 mm, or three quarters of the largest that fits into the mask.
     margin : float
         Room in mm for sources outside, and between the mask and its periodic images.
     kernel : {"continuous", "discrete"}
@@ -111,8 +115,11 @@ def tfi(
     ConvergenceWarning
         The tolerance was not reached.
     """
-    remove = pdf if start == "pdf" else extended_resharp
-    remaining = remove(total_field, mask, grid, field_sd, margin=margin).local_field
+    if start == "pdf":
+        remaining = pdf(total_field, mask, grid, field_sd, margin=margin).local_field
+    else:
+        radius = min(LARGEST_BALL, 0.75 * float(clearance(mask, grid.voxel_size, 2 * LARGEST_BALL).max()))
+        remaining = extended_resharp(total_field, mask, grid, field_sd, radius=radius, margin=margin).local_field
     box, dtype = Box.around(mask, grid, margin), total_field.dtype
     inside = box.pad(mask)
     threshold = _threshold(inside).astype(dtype)
