@@ -92,9 +92,11 @@ def score_map(name: str, product: dict[str, Any], folder: Path) -> dict[str, flo
     """NRMSE (demeaned) in the true mask where the map is not zero, and how much of the true mask that is."""
     truth, mask = load(folder, f"true_{name}"), load(folder, "true_mask")
     m = mask & (product[name] != 0) & product.get("mask", mask)
-    found = {"nrmse_%": metrics.nrmse(product[name][m], truth[m]), "coverage": m.sum() / mask.sum()}
+    of = "local_" if name == "local_field" and "chi" in product else ""
+    found = {f"{of}nrmse_%": metrics.nrmse(product[name][m], truth[m]), "coverage": m.sum() / mask.sum()}
     if name == "chi":
-        found["xsim"] = metrics.xsim(product[name], truth, m)
+        matched = product[name] - (product[name][m].mean() - truth[m].mean())
+        found["xsim"] = metrics.xsim(matched, truth, m)
     return found
 
 

@@ -394,6 +394,9 @@ def test_score_of_the_truth_is_perfect_and_of_the_map_is_not(qsmkit, head, resul
     assert scored[0]["nrmse"] > 10
     assert 0.5 < scored[0]["coverage"] < 1
     assert "NRMSE %" in qsmkit("score", made, *against).out
+    matched = qsmkit("score", made, *against, "--match", "--json").json
+    assert matched[0]["nrmse"] == pytest.approx(scored[0]["nrmse"], rel=1e-3)
+    assert matched[0]["xsim"] > scored[0]["xsim"]
 
 
 def test_doctor_says_what_there_is(qsmkit):

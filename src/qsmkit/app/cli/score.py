@@ -28,6 +28,7 @@ def score(
     *,
     mask: Path,
     labels: Path | None = None,
+    match: Annotated[bool, Parameter(negative="")] = False,
     qsm_ci: Annotated[bool, Parameter(negative="")] = False,
     json: bool = False,
 ) -> None:
@@ -43,6 +44,9 @@ def score(
         True brain mask: coverage and depth refer to it.
     labels
         Label image, for the scores of regions.
+    match
+        Shift the map first, so that its mean over the scored voxels is the truth's: XSIM and HFEN, unlike NRMSE, depend
+        on what a map is referenced to.
     qsm_ci
         Do not mask the volumes first: the variant of QSM-CI, for comparison with its tables.
     json
@@ -55,10 +59,14 @@ def score(
         apart = volume.grid.difference(other.grid)
         if apart:
             raise GeometryError(f"{paths[name]} does not lie where {recon} does: {apart}; resample it first")
+    chi, whole = volume.data, others["mask"].data > 0
+    if match:
+        scored = whole & (chi != 0)
+        chi = np.where(scored, chi - (chi[scored].mean() - others["truth"].data[scored].mean()), 0)
     scores = score_map(
-        volume.data,
+        chi,
         others["truth"].data,
-        reference_mask=others["mask"].data > 0,
+        reference_mask=whole,
         grid=volume.grid,
         labels=np.rint(others["labels"].data).astype(np.int16) if labels else None,
         mask_first=not qsm_ci,

@@ -58,8 +58,8 @@ def tgv(
     Departures from the paper, which solves this by primal–dual steps with difference stencils: what is harmonic in the
     mask is written as the field of sources χ' outside it, at a cost ½ α ‖χ' − χ⁰‖² from the projection onto dipole
     fields as in `tfi` (Liu 2017), so that D is exact at any tilt and the Fourier domain solves for χ and χ' at once.
-    A hundred iterations then come nearer to the truth than a thousand of the paper's, and the rim of the mask is kept.
-    The weights α are those that measured best on digital heads.
+    The rim of the mask is kept, where wrapped phase tells least: erode the mask by 3 mm if that is not wanted. The
+    tolerance stops before full convergence, which nothing gains. α are tuned on few digital heads.
 
     Parameters
     ----------
