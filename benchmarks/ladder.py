@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.ladder HEAD … [--only NAME …]
 
 HEAD is a BIDS data set of one head with its truth under derivatives/truth. Each row is a chain; scores are taken at
-0, 3, 6 and 12 mm below the true mask's edge where the chain gives χ. NRMSE is demeaned, %; XSIM is taken after the means
-have been matched over the output mask, for χ has no zero of its own; coverage is of the true mask's region.
+0, 3, 6 and 12 mm below the true mask's edge where the chain gives χ. NRMSE is demeaned, %; XSIM is taken after the
+means have been matched over the output mask, for χ has no zero of its own; coverage is of the true mask's region.
 """
 
 import argparse
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.patients import dataset, load
 
 import qsmkit
 import qsmkit.recon
-from benchmarks.patients import dataset, load
 from qsmkit import metrics
 from qsmkit.method import METHODS
 
@@ -83,7 +83,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     for head in arguments.heads:
         folder = dataset(head)
-        print(f"{head.name}: at depth > 0 / 3 / 6 / 12 mm: coverage, NRMSE %, XSIM, deep grey NRMSE %, deep grey slope |")
+        print(f"{head.name}, depth > 0 | 3 | 6 | 12 mm: coverage, NRMSE %, XSIM, deep grey: NRMSE %, slope")
         for rung, name, make in chains(head, folder):
             if arguments.only and not {rung, *name.split(" + ")} & set(arguments.only):
                 continue

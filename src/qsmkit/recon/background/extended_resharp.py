@@ -42,9 +42,10 @@ def extended_resharp(
     of Topfer (2015), who continues the background by a Taylor expansion, without the field measured in the rim.
     The mask is kept whole.
 
-    It wins where air and bone lie next to the edge and the strong sources lie deep, as in heads: on a simulated one at
-    3 T its error is 33 % of the local field where that of projection is 53 %, deeper than 12 mm 18 % and 35 %. Where sources of equal strength fill the mask up to its edge, and the background is
-    gentle, `pdf` is better; a larger σ_core is a step towards it.
+    It wins where air and bone lie next to the edge and the strong sources lie deep, as in heads: on a simulated one
+    at 3 T its error is 33 % of the local field where that of projection is 53 %, deeper than 12 mm 18 % and 35 %.
+    Where sources of equal strength fill the mask up to its edge, and the background is gentle, `pdf` is better; a
+    larger σ_core is a step towards it.
 
     Parameters
     ----------
