@@ -7,8 +7,8 @@ import numpy.typing as npt
 import scipy.fft
 from annotated_types import Ge, Le
 
-from qsmkit.arrays import ComplexArray, FloatArray
-from qsmkit.compiled import thread_count
+from qsmkit.arrays import FloatArray
+from qsmkit.compiled import parallel, prange, thread_count
 from qsmkit.method import method
 from qsmkit.physics.fft import irfftn, rfftn
 
@@ -58,25 +58,51 @@ def voxel_average(
     """
     averaged = Averaged(phase.copy(), magnitude.copy())
     shape = phase.shape[:3]
-    windows = [_window(n, taper).astype(phase.dtype) for n in shape]
+    x, y, z = (_window(n, taper).astype(phase.dtype) for n in shape)
+    signal = np.empty(shape, np.result_type(phase.dtype, np.complex64))
+    threads = thread_count()
     for e in range(phase.shape[-1]):
-        strength = magnitude[..., e]
-        signal = strength * np.exp(1j * phase[..., e])
-        signal = scipy.fft.fftn(signal, workers=thread_count(), overwrite_x=True)
-        signal = scipy.fft.ifftn(_damped(signal, windows), workers=thread_count(), overwrite_x=True)
-        in_phase = irfftn(_damped(rfftn(strength), windows), shape)
-        size = np.abs(signal)
-        gentle = size >= coherence * in_phase
-        np.copyto(averaged.magnitude[..., e], size, where=gentle)
-        np.copyto(averaged.phase[..., e], np.angle(signal), where=gentle)
+        _compose(magnitude[..., e], phase[..., e], signal)
+        spectrum = scipy.fft.fftn(signal, workers=threads)
+        _damp(spectrum, x, y, z)
+        mean = scipy.fft.ifftn(spectrum, workers=threads, overwrite_x=True)
+        in_phase = rfftn(magnitude[..., e])
+        _damp(in_phase, x, y, z)
+        limit = irfftn(in_phase, shape)
+        limit *= phase.dtype.type(coherence)
+        _accept(mean, limit, averaged.magnitude[..., e], averaged.phase[..., e])
     return averaged
 
 
-def _damped(spectrum: ComplexArray, windows: list[FloatArray]) -> ComplexArray:
-    """Multiply a spectrum, whole or half, by the factors along its axes, in place."""
-    for axis, window in enumerate(windows):
-        spectrum *= window[: spectrum.shape[axis]].reshape([-1 if a == axis else 1 for a in range(3)])
-    return spectrum
+@parallel
+def _compose(magnitude, phase, signal):  # type: ignore[no-untyped-def]
+    for i in prange(signal.shape[0]):
+        for j in range(signal.shape[1]):
+            for k in range(signal.shape[2]):
+                m, p = magnitude[i, j, k], phase[i, j, k]
+                signal[i, j, k] = complex(m * np.cos(p), m * np.sin(p))
+
+
+@parallel
+def _damp(spectrum, x, y, z):  # type: ignore[no-untyped-def]
+    """Multiply a spectrum, whole or half, by the factors along its axes."""
+    for i in prange(spectrum.shape[0]):
+        for j in range(spectrum.shape[1]):
+            for k in range(spectrum.shape[2]):
+                spectrum[i, j, k] *= x[i] * y[j] * z[k]
+
+
+@parallel
+def _accept(mean, limit, magnitude, phase):  # type: ignore[no-untyped-def]
+    """Take over the means that are no smaller than the limit."""
+    for i in prange(mean.shape[0]):
+        for j in range(mean.shape[1]):
+            for k in range(mean.shape[2]):
+                a, b = mean[i, j, k].real, mean[i, j, k].imag
+                size = np.sqrt(a * a + b * b)
+                if size >= limit[i, j, k]:
+                    magnitude[i, j, k] = size
+                    phase[i, j, k] = np.arctan2(b, a)
 
 
 def noise_gain(shape: tuple[int, ...], *, taper: float) -> float:
