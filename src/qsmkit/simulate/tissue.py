@@ -34,6 +34,23 @@ class Label(IntEnum):
     AIR = 14
     MUSCLE = 15
     CALCIFICATION = 16
+    GPE = 17
+    GPI = 18
+    STN = 19
+    SNC = 20
+    SNR = 21
+    ZONA_INCERTA = 22
+    INTERNAL_CAPSULE = 23
+    DIPLOE = 24
+    SKIN = 25
+    VITREOUS = 26
+    CAVERNOMA = 27
+    HAEMOSIDERIN = 28
+    MICROBLEED = 29
+    HAEMATOMA = 30
+    ENHANCING = 31
+    DEPOT = 32
+    RIM_LESION = 33
 
 
 PARENCHYMA = tuple(label for label in Label if label <= Label.GREY_MATTER)
