@@ -101,7 +101,7 @@ def report(
     """
     found = checks(result)
     summary = _summary(result, found)
-    page = _template().render(
+    page = environment().get_template("report.html.j2").render(
         title=title or result.scan.name,
         when=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         recipe=result.plan.recipe,
@@ -125,16 +125,24 @@ def report(
     return summary
 
 
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Return what the templates of all pages are rendered with."""
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("qsmkit.reports"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"stage_title": stage_title, "setting": setting_text, "signed": signed}
-    return environment.get_template("report.html.j2")
+    made.filters |= {"stage_title": stage_title, "setting": setting_text, "signed": signed, "cell": cell}
+    return made
+
+
+def cell(value: object) -> str:
+    """Return a value as a table shows it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _summary(result: Result, found: list[Check]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ DONE, COULD_NOT, USAGE = 0, 1, 2
 
 def build() -> App:
     """Return the command with all its subcommands."""
-    from qsmkit.app.cli import demo, doctor, methods, recon, regions, score, simulate, stages
+    from qsmkit.app.cli import agree, demo, doctor, methods, recon, regions, score, simulate, stages
 
     app = App(
         name="qsmkit",
@@ -37,6 +37,7 @@ def build() -> App:
         app.command(stage)
     app["uncertainty"].command(regions.regions)
     app.command(score.score)
+    app.command(agree.agree)
     app.command(doctor.doctor)
     return app
 
