@@ -16,7 +16,7 @@ MINI = [512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 25
 
 DEMING_X = [7, 8.3, 10.5, 9, 5.1, 8.2, 10.2, 10.3, 7.1, 5.9]
 DEMING_Y = [7.9, 8.2, 9.6, 9, 6.5, 7.3, 10.2, 10.6, 6.3, 5.2]
-"""A widely printed example, after Linnet 1990: slope 1.001194, intercept −0.08974 at an error ratio of V(x)/V(y) = 4."""
+"""A widely printed example, after Linnet 1990: slope 1.001194, intercept −0.08974 if V(x)/V(y) = 4."""
 
 
 @pytest.fixture
@@ -70,7 +70,8 @@ def test_deming_tends_to_least_squares_when_x_does_not_err(peak_flow):
     assert line.slope.value == pytest.approx(stats.linregress(peak_flow.x, peak_flow.y).slope, rel=1e-6)
 
 
-def test_passing_bablok_is_exact_on_a_line_ignores_one_outlier_and_may_be_turned_round(rng=np.random.default_rng(5)):
+def test_passing_bablok_is_exact_on_a_line_ignores_one_outlier_and_may_be_turned_round():
+    rng = np.random.default_rng(5)
     x = np.arange(1.0, 31)
     y = 2 * x + 3
     y[7] = 500
@@ -101,7 +102,8 @@ def test_fractions_count_the_boundary_and_have_wilson_intervals():
     assert (found.low, found.high) == pytest.approx((low, high))
 
 
-def test_total_deviation_index_holds_its_share_of_a_normal_population(rng=np.random.default_rng(2)):
+def test_total_deviation_index_holds_its_share_of_a_normal_population():
+    rng = np.random.default_rng(2)
     x, y = rng.normal(0.4, 1, 20000), np.zeros(20000)
     p = Paired(x[:4000], y[:4000], tuple(map(str, range(4000))))
     index = fractions._folded_quantile(0.4, 1.0, 0.9)
@@ -152,7 +154,8 @@ def test_normalising_hides_a_bias_that_the_raw_limits_show(peak_flow):
 
 
 @pytest.mark.parametrize(("patients", "sides"), [(25, 1), (50, 1), (25, 2), (50, 2)])
-def test_intervals_cover_what_they_say(patients, sides, runs=300):
+def test_intervals_cover_what_they_say(patients, sides):
+    runs = 300
     between, difference, bias = 1.0, 1.0, 0.3
     total = between**2 + difference**2 / 2
     truth = {

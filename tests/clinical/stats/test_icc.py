@@ -27,13 +27,14 @@ def test_mean_squares_are_those_of_the_published_analysis_of_variance():
     assert (a.cases, a.within, a.methods, a.error) == pytest.approx((11.24, 6.26, 32.49, 1.02), abs=0.006)
 
 
-def test_a_constant_offset_lowers_absolute_agreement_only(rng=np.random.default_rng(3)):
+def test_a_constant_offset_lowers_absolute_agreement_only():
+    rng = np.random.default_rng(3)
     truth = rng.normal(6, 1, 40)
     table = np.stack([truth + rng.normal(0, 0.2, 40), truth + 1.5 + rng.normal(0, 0.2, 40)], 1)
     found = icc(table)
     assert found["ICC(C,1)"].value > 0.9
     assert found["ICC(A,1)"].value < 0.6
-    assert icc(table + [0, -1.5])["ICC(C,1)"].value == pytest.approx(found["ICC(C,1)"].value)
+    assert icc(table - np.array([0, 1.5]))["ICC(C,1)"].value == pytest.approx(found["ICC(C,1)"].value)
 
 
 def test_perfect_agreement_is_one_and_nothing_that_varies_is_undefined():
@@ -54,12 +55,15 @@ def test_incomplete_tables_are_refused(table):
         icc(table)
 
 
-def test_twice_the_same_patient_is_no_more_evidence_than_once(rng=np.random.default_rng(8)):
-    truth = rng.normal(6, 1, 20)
-    x, y = truth + rng.normal(0, 0.7, 20), truth + rng.normal(0, 0.7, 20)
-    once = icc_of_pairs(pair(x, y))["ICC(A,1)"]
-    doubled = pair(np.tile(x, 2), np.tile(y, 2), cluster=[f"P{i}" for i in range(20)] * 2)
-    naive = icc(np.stack([doubled.x, doubled.y], 1))["ICC(A,1)"]
-    honest = icc_of_pairs(doubled)["ICC(A,1)"]
-    assert naive.high - naive.low < 0.8 * (once.high - once.low)
-    assert honest.high - honest.low > 1.15 * (naive.high - naive.low)
+def test_twice_the_same_patient_is_no_more_evidence_than_once():
+    rng, naive, honest, once = np.random.default_rng(8), [], [], []
+    for _ in range(30):
+        truth = rng.normal(6, 1, 20)
+        x, y = truth + rng.normal(0, 0.7, 20), truth + rng.normal(0, 0.7, 20)
+        doubled = pair(np.tile(x, 2), np.tile(y, 2), cluster=[f"P{i}" for i in range(20)] * 2)
+        once.append(icc_of_pairs(pair(x, y))["ICC(A,1)"])
+        naive.append(icc(np.stack([doubled.x, doubled.y], 1))["ICC(A,1)"])
+        honest.append(icc_of_pairs(doubled)["ICC(A,1)"])
+    single, twice, clustered = (np.mean([m.high - m.low for m in found]) for found in (once, naive, honest))
+    assert twice < 0.8 * single
+    assert clustered == pytest.approx(single, rel=0.15)
