@@ -7,8 +7,20 @@ import numpy as np
 import numpy.typing as npt
 
 from qsmkit.arrays import BoolArray, FloatArray
-from qsmkit.errors import ShapeError
+from qsmkit.errors import GeometryError, ParameterError, ShapeError
 from qsmkit.grid import Grid
+from qsmkit.simulate.calvaria import draw_surroundings
+from qsmkit.simulate.nuclei import AC, PC, nuclei, paint
+from qsmkit.simulate.parametric import draw_parametric_brain
+from qsmkit.simulate.space import Space, lattice_noise
+from qsmkit.simulate.template import Template
+from qsmkit.simulate.warp import BODY_LATTICE, draw_pose, draw_warp
+
+EXTENT = ((-91.0, 91.0), (-106.0, 112.0), (-112.0, 92.0))
+"""What is drawn of a head along its right, anterior and superior, mm from the middle of the brain."""
+
+MIDLINE = (0.0, -11.5, 45.0)
+"""A point of the mid-sagittal plane above the middle of the commissures, template mm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +61,71 @@ class Body:
             array = getattr(self, name)
             if array is not None and array.shape != self.grid.shape:
                 raise ShapeError(f"{name} has shape {array.shape}, but the grid is {self.grid.shape}")
+
+
+def draw_body(
+    *,
+    template: Template | None = None,
+    step: float = 0.7,
+    pose: npt.ArrayLike | None = None,
+    rng: int | np.random.Generator = 1,
+) -> Body:
+    """Draw the head that `rng` determines.
+
+    Parameters
+    ----------
+    template : Template or None
+        Whose cortex, white matter and ventricles the head gets; None draws them from numbers alone.
+    step : float
+        Distance between samples, mm.
+    pose : (4, 4) array or None
+        Rigid transform from the head's own right, anterior and superior (mm from about the middle of the brain) to
+        scanner RAS mm; None draws one a few degrees and mm off the axes.
+    rng : int or Generator
+        Seed or source of randomness. An integer gives the same head at any step and pose.
+
+    Returns
+    -------
+    Body
+        Labels, hull of the brain, texture and landmarks.
+
+    Raises
+    ------
+    ParameterError
+        The step is out of range.
+    GeometryError
+        The pose is not a rigid transform.
+    """
+    if not 0.3 <= step <= 4:
+        raise ParameterError(f"step = {step} mm is out of range; it must be between 0.3 and 4")
+    whole, folds, around, spots, place = np.random.default_rng(rng).spawn(5)
+    matrix = draw_pose(place) if pose is None else _rigid(pose)
+    x, y, z = (low + step * np.arange(round((high - low) / step), dtype=np.float64) for low, high in EXTENT)
+    space, warp = Space((x, y, z)), draw_warp(whole)
+
+    labels, hull = draw_parametric_brain(space, warp, folds)
+    draw_surroundings(space, warp, labels, hull, around)
+    affine = matrix @ np.diag((step, step, step, 1.0))
+    affine[:3, 3] = matrix[:3, :3] @ (x[0], y[0], z[0]) + matrix[:3, 3]
+    grid = Grid(space.shape, affine)
+    points = warp.head((AC, PC, MIDLINE)) @ matrix[:3, :3].T + matrix[:3, 3]
+    landmarks = dict(zip(("AC", "PC", "midline"), points, strict=True))
+    for nucleus in nuclei(space, warp):
+        paint(labels, nucleus)
+        inside = np.argwhere(nucleus.distance < 0)
+        if len(inside):
+            landmarks[nucleus.name] = grid.world(inside.mean(0) + [s.start for s in nucleus.box])
+    texture = space.interpolate(lattice_noise(spots, 9.0, 0.6, BODY_LATTICE), BODY_LATTICE)
+    return Body(grid, labels, hull < 0, texture, landmarks)
+
+
+def _rigid(pose: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    matrix = np.array(pose, np.float64)
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        raise GeometryError(f"pose of shape {matrix.shape} is not a finite 4×4 matrix; give head → scanner in mm")
+    turn = matrix[:3, :3]
+    if np.abs(turn @ turn.T - np.eye(3)).max() > 1e-6 or np.linalg.det(turn) < 0:
+        raise GeometryError(
+            f"pose {turn.round(4).tolist()} is not a rotation; give a rigid transform without mirror or scale"
+        )
+    return matrix

@@ -47,11 +47,9 @@ class Ellipsoid:
 
     def distance(self, position: FloatArray) -> FloatArray:
         """Return k0 (k0 − 1) / k1 with k0 = |p/r| and k1 = |p/r²|: exact to first order at the surface."""
-        p = [x - np.float32(c) for x, c in zip(position, self.centre, strict=True)]
-        if any(self.turn):
-            r = _rotation(self.turn).astype(np.float32)
-            p = [r[0, i] * p[0] + r[1, i] * p[1] + r[2, i] * p[2] for i in range(3)]
-        k0, k1 = np.float32(0), np.float32(0)
+        p = self.own_axes(position)
+        k0: FloatArray = np.zeros(1, np.float32)
+        k1: FloatArray = np.zeros(1, np.float32)
         for x, radius in zip(p, self.radii, strict=True):
             square = (x / np.float32(radius)) ** 2
             k0 = k0 + square
@@ -59,6 +57,14 @@ class Ellipsoid:
         k0 = np.sqrt(k0)
         result: FloatArray = k0 * (k0 - 1) / np.sqrt(np.maximum(k1, np.float32(1e-9)))
         return result
+
+    def own_axes(self, position: FloatArray) -> list[FloatArray]:
+        """Return the coordinates along the three axes, from the centre, mm, of points (3, …) in mm."""
+        p = [x - np.float32(c) for x, c in zip(position, self.centre, strict=True)]
+        if any(self.turn):
+            r = _rotation(self.turn).astype(np.float32)
+            p = [r[0, i] * p[0] + r[1, i] * p[1] + r[2, i] * p[2] for i in range(3)]
+        return p
 
     def mirrored(self) -> "Ellipsoid":
         """Return the shape on the other side of x = 0."""
@@ -104,6 +110,102 @@ class Tube:
         """Yield the tube cut into pieces of `length` corners each: together they fill far smaller boxes."""
         for i in range(0, len(self.points) - 1, length):
             yield replace(self, points=self.points[i : i + length + 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Bent:
+    """An ellipsoid whose third axis is bent: w → w − a u² − b v² − c u v, with (u, v, w) its own axes in mm.
+
+    Attributes
+    ----------
+    ellipsoid : Ellipsoid
+        The solid before it is bent.
+    bend : tuple of float
+        a, b and c, 1/mm.
+    """
+
+    ellipsoid: Ellipsoid
+    bend: Vector
+
+    def bounds(self) -> tuple[Points, Points]:
+        """Return the corners of a cube that holds the solid."""
+        u, v, _ = self.ellipsoid.radii
+        a, b, c = self.bend
+        low, high = self.ellipsoid.bounds()
+        sag = abs(a) * u**2 + abs(b) * v**2 + abs(c) * u * v / 2
+        return low - sag, high + sag
+
+    def distance(self, position: FloatArray) -> FloatArray:
+        """Return k0 (k0 − 1) / |∇(k0²/2)|, as for an ellipsoid, the bend taken into the gradient."""
+        u, v, w = self.ellipsoid.own_axes(position)
+        ru, rv, rw = (np.float32(r) for r in self.ellipsoid.radii)
+        a, b, c = (np.float32(k) for k in self.bend)
+        w = w - a * u * u - b * v * v - c * u * v
+        k0 = np.sqrt((u / ru) ** 2 + (v / rv) ** 2 + (w / rw) ** 2)
+        slope_w = w / rw**2
+        slope_u = u / ru**2 - slope_w * (2 * a * u + c * v)
+        slope_v = v / rv**2 - slope_w * (2 * b * v + c * u)
+        k1 = np.sqrt(slope_u**2 + slope_v**2 + slope_w**2)
+        result: FloatArray = k0 * (k0 - 1) / np.maximum(k1, np.float32(1e-4))
+        return result
+
+    def mirrored(self) -> "Bent":
+        """Return the shape on the other side of x = 0."""
+        # Turning by (a, −b, −c) maps x → −x of every own axis but flips the first one, hence the sign of u.
+        a, b, c = self.bend
+        return Bent(self.ellipsoid.mirrored(), (a, b, -c))
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The union of solids, seams filled over about `blend` mm."""
+
+    parts: tuple["Paired", ...]
+    blend: float = 0.0
+
+    def bounds(self) -> tuple[Points, Points]:
+        """Return the corners of the box around all parts."""
+        lows, highs = zip(*(part.bounds() for part in self.parts), strict=True)
+        return np.min(lows, 0), np.max(highs, 0)
+
+    def distance(self, position: FloatArray) -> FloatArray:
+        """Return the distance of the nearest part, less where two meet."""
+        first, *others = (part.distance(position) for part in self.parts)
+        for other in others:
+            first = union(first, other, self.blend)
+        return first
+
+    def mirrored(self) -> "Joined":
+        """Return the shape on the other side of x = 0."""
+        return replace(self, parts=tuple(part.mirrored() for part in self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """A solid from which others are taken away, with a gap of `gap` mm between them."""
+
+    solid: "Paired"
+    taken: tuple["Paired", ...]
+    gap: float = 0.0
+
+    def bounds(self) -> tuple[Points, Points]:
+        """Return the solid's box."""
+        return self.solid.bounds()
+
+    def distance(self, position: FloatArray) -> FloatArray:
+        """Return max(d, gap − d_taken)."""
+        distance = self.solid.distance(position)
+        for other in self.taken:
+            distance = np.maximum(distance, np.float32(self.gap) - other.distance(position))
+        return distance
+
+    def mirrored(self) -> "Without":
+        """Return the shape on the other side of x = 0."""
+        return replace(self, solid=self.solid.mirrored(), taken=tuple(t.mirrored() for t in self.taken))
+
+
+Paired = Ellipsoid | Tube | Bent | Joined | Without
+"""A solid that has a mirror image."""
 
 
 def rounded(polygon: Points, rounds: int = 2) -> Points:

@@ -61,11 +61,17 @@ class Space:
         )
         return x, y, z
 
-    def interpolate(self, values: FloatArray) -> FloatArray:
-        """Return values (X, Y, Z) on the lattice, interpolated linearly onto this space's samples."""
-        for dimension, (axis, lattice) in enumerate(zip(self.axes, LATTICE.axes, strict=True)):
-            index = np.clip(np.searchsorted(lattice, axis, "right") - 1, 0, len(lattice) - 2)
-            weight = ((axis - lattice[index]) / LATTICE_STEP).astype(np.float32)
+    def part(self, box: Box) -> "Space":
+        """Return the samples of a box."""
+        x, y, z = (axis[interval] for axis, interval in zip(self.axes, box, strict=True))
+        return Space((x, y, z))
+
+    def interpolate(self, values: FloatArray, lattice: "Space | None" = None) -> FloatArray:
+        """Return values (X, Y, Z) on a lattice (`LATTICE` unless told), interpolated linearly onto these samples."""
+        lattice = lattice or LATTICE
+        for dimension, (axis, points) in enumerate(zip(self.axes, lattice.axes, strict=True)):
+            index = np.clip(np.searchsorted(points, axis, "right") - 1, 0, len(points) - 2)
+            weight = ((axis - points[index]) / lattice.step[dimension]).astype(np.float32)
             weight = weight.reshape([-1 if d == dimension else 1 for d in range(3)])
             low, high = np.take(values, index, dimension), np.take(values, index + 1, dimension)
             high -= low
@@ -75,8 +81,10 @@ class Space:
         return values
 
 
-def lattice_noise(rng: np.random.Generator, wavelength: float, bandwidth: float = 0.35) -> FloatArray:
-    """Return smooth random values of mean 0 and standard deviation 1 on the lattice.
+def lattice_noise(
+    rng: np.random.Generator, wavelength: float, bandwidth: float = 0.35, lattice: Space | None = None
+) -> FloatArray:
+    """Return smooth random values of mean 0 and standard deviation 1 on a lattice.
 
     Parameters
     ----------
@@ -86,12 +94,15 @@ def lattice_noise(rng: np.random.Generator, wavelength: float, bandwidth: float 
         Central wavelength in mm.
     bandwidth : float
         Relative width of the Gaussian band around 1/wavelength.
+    lattice : Space or None
+        `LATTICE` unless told.
     """
-    white = rng.standard_normal(LATTICE.shape, np.float32)
-    x, y, z = frequencies(LATTICE.shape, LATTICE.step)
+    lattice = lattice or LATTICE
+    white = rng.standard_normal(lattice.shape, np.float32)
+    x, y, z = frequencies(lattice.shape, lattice.step)
     band = np.exp(-0.5 * ((np.sqrt(x**2 + y**2 + z**2) * wavelength - 1) / bandwidth) ** 2).astype(np.float32)
     band[0, 0, 0] = 0
-    noise = irfftn(rfftn(white) * band, LATTICE.shape)
+    noise = irfftn(rfftn(white) * band, lattice.shape)
     noise /= noise.std()
     return noise
 

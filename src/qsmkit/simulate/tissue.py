@@ -51,6 +51,7 @@ class Label(IntEnum):
     ENHANCING = 31
     DEPOT = 32
     RIM_LESION = 33
+    ACCUMBENS = 34
 
 
 PARENCHYMA = tuple(label for label in Label if label <= Label.GREY_MATTER)

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from qsmkit.errors import GeometryError, ParameterError, ShapeError
+from qsmkit.grid import Grid
+from qsmkit.simulate.body import Body, draw_body
+from qsmkit.simulate.nuclei import NUCLEI
+from qsmkit.simulate.tissue import Label
+
+
+@pytest.fixture(scope="module")
+def coarse():
+    return draw_body(step=2.0, pose=np.eye(4), rng=3)
+
+
+def test_a_body_has_every_tissue_and_landmark(coarse):
+    counts = np.bincount(coarse.labels.ravel(), minlength=max(Label) + 1)
+    assert counts[0] == 0
+    for label, _ in NUCLEI.values():
+        assert counts[label] > 0, label.name
+    for label in (Label.GREY_MATTER, Label.WHITE_MATTER, Label.CSF, Label.BONE, Label.DIPLOE, Label.SKIN, Label.FAT,
+                  Label.MUSCLE, Label.AIR):
+        assert counts[label] > 1000, label.name
+    assert set(coarse.landmarks) == {"AC", "PC", "midline"} | {f"{n}_{s}" for n in NUCLEI for s in "RL"}
+    assert 1.2e6 < coarse.brain.sum() * coarse.grid.voxel_volume < 1.8e6
+
+
+def test_landmarks_lie_where_their_labels_are(coarse):
+    for name, (label, _) in NUCLEI.items():
+        for side, sign in (("R", 1), ("L", -1)):
+            place = coarse.landmarks[f"{name}_{side}"]
+            there = coarse.grid.world(np.argwhere(coarse.labels == label))
+            nearest = there[np.linalg.norm(there - place, axis=1) < 25]
+            assert sign * (place - coarse.landmarks["AC"])[0] > 0
+            np.testing.assert_allclose(nearest[sign * (nearest - place)[:, 0] > -20].mean(0), place, atol=15)
+    assert 22 < np.linalg.norm(coarse.landmarks["AC"] - coarse.landmarks["PC"]) < 31
+
+
+def test_the_pose_moves_the_grid_and_the_landmarks_alike(coarse):
+    c, s = np.cos(0.3), np.sin(0.3)
+    pose = np.array([[1, 0, 0, 4], [0, c, -s, -3], [0, s, c, 7], [0, 0, 0, 1]])
+    moved = draw_body(step=2.0, pose=pose, rng=3)
+    np.testing.assert_array_equal(moved.labels, coarse.labels)
+    np.testing.assert_allclose(moved.grid.affine, pose @ coarse.grid.affine, atol=1e-9)
+    for name, place in coarse.landmarks.items():
+        np.testing.assert_allclose(moved.landmarks[name], pose[:3, :3] @ place + pose[:3, 3], atol=1e-9)
+
+
+def test_same_seed_same_bytes_and_another_seed_another_head(coarse):
+    again = draw_body(step=2.0, pose=np.eye(4), rng=3)
+    other = draw_body(step=2.0, pose=np.eye(4), rng=4)
+    assert again.labels.tobytes() == coarse.labels.tobytes()
+    assert again.texture.tobytes() == coarse.texture.tobytes()
+    both = coarse.brain & other.brain
+    assert np.mean(other.labels[both] != coarse.labels[both]) > 0.1
+    assert np.linalg.norm(other.landmarks["GPi_R"] - coarse.landmarks["GPi_R"]) > 0.2
+
+
+@pytest.mark.parametrize(("settings", "error", "message"), [
+    ({"step": 0.1}, ParameterError, "between 0.3 and 4"),
+    ({"pose": np.eye(3)}, GeometryError, "4×4"),
+    ({"pose": np.diag((-1.0, 1, 1, 1))}, GeometryError, "mirror"),
+    ({"pose": 2 * np.eye(4)}, GeometryError, "not a rotation"),
+])
+def test_bad_settings_are_named(settings, error, message):
+    with pytest.raises(error, match=message):
+        draw_body(**settings)
+
+
+def test_a_bodys_arrays_lie_on_its_grid():
+    grid = Grid.tilted((3, 4, 5))
+    good = np.zeros(grid.shape, np.uint8)
+    with pytest.raises(ShapeError, match="brain has shape"):
+        Body(grid, good, np.zeros((3, 4, 6), bool), good.astype(np.float32), {})
