@@ -60,7 +60,7 @@ class Warp:
     def head(self, template: npt.ArrayLike) -> Points:
         """Return the head's coordinates, mm, of stereotactic points (N, 3), to 1e-6 mm, by fixed-point iteration."""
         target = np.atleast_2d(np.asarray(template, np.float64))
-        points = (target - ORIGIN) * self.size
+        points: Points = (target - ORIGIN) * self.size
         for _ in range(200):
             change = (target - ORIGIN - self._shift_at(points)) * self.size - points
             points += change
