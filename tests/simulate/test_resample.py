@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from qsmkit.grid import Grid
-from qsmkit.simulate.resample import average, crop_kspace, fine_samples, nearest
+from qsmkit.simulate.resample import average, crop_kspace, crop_slabs, fine_samples, nearest
 
 
 def wave(n, cycles):
@@ -42,3 +42,9 @@ def test_samples_start_at_the_first_voxel_and_span_the_image(voxel):
     assert (np.array(fine.shape) >= 1.5 * np.array(grid.shape)).all()
     assert max(space.step) <= 1 + 1e-9
     np.testing.assert_allclose(space.axes[0][0], -(20 - 1) / 2 * voxel[0])
+
+
+def test_cropping_slab_by_slab_is_cropping(rng):
+    signal = (rng.normal(size=(30, 24, 27)) + 1j * rng.normal(size=(30, 24, 27))).astype(np.complex64)
+    slabs = (signal[start : start + 8].copy() for start in range(0, 30, 8))
+    np.testing.assert_allclose(crop_slabs(slabs, 30, (20, 16, 17)), crop_kspace(signal, (20, 16, 17)), atol=1e-6)

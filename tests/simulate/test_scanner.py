@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from qsmkit.grid import Grid
+from qsmkit.physics.dipole import forward_field
 from qsmkit.physics.signal import gradient_echo, spoiled_steady_state
-from qsmkit.simulate.forward import fields, shim
+from qsmkit.simulate.forward import dipole_field, fields, lean_fields, shim
 from qsmkit.simulate.resample import fine_samples
 from qsmkit.simulate.scanner import Protocol, acquire, decode_phase, encode_magnitude, encode_phase
 from qsmkit.units import radians_per_ppm
@@ -114,3 +115,27 @@ def test_gradient_echo_is_its_equation(rng):
     got = gradient_echo(a, r, f, o, echo_time=0.01, radians_per_ppm=3.0)
     assert got.dtype == np.complex64
     np.testing.assert_allclose(got, a * np.exp(-0.01 * r + 1j * (3 * f + o)), rtol=1e-5, atol=1e-5)
+
+
+def test_lean_fields_are_the_fields_of_nothing_around_the_head(rng):
+    _, grid, _ = phantom((16, 18, 40))
+    chi = rng.normal(size=grid.shape).astype(np.float32)
+    np.testing.assert_allclose(dipole_field(chi, grid), forward_field(chi, grid), atol=1e-6)
+    brain = np.zeros(grid.shape, bool)
+    brain[8:-8, 8:-8, 8:-8] = True
+    lean, plain = lean_fields(chi, brain, 0.5, grid), fields(chi, brain, 0.5, grid)
+    np.testing.assert_allclose(lean.local, plain.local, atol=1e-6)
+    neck = round(50 / grid.voxel_size[2])
+    longer = np.pad(chi - np.float32(0.5), ((0, 0), (0, 0), (neck, 0)), mode="edge")
+    expected = forward_field(longer, grid.cropped((0, 0, -neck), longer.shape))[:, :, neck:]
+    np.testing.assert_allclose(lean.total, expected, atol=1e-5)
+    np.testing.assert_allclose(lean_fields(2 * chi, brain, 1.0, grid).total, 2 * lean.total, atol=1e-5)
+
+
+def test_the_lean_fields_b0_is_the_grids():
+    grid = Grid.tilted((20, 22, 24), (2.0, 2.0, 2.0), tilt=35, axis=1)
+    chi = np.zeros(grid.shape, np.float32)
+    chi[9:11, 10:12, 11:13] = 1
+    np.testing.assert_allclose(dipole_field(chi, grid), forward_field(chi, grid), atol=1e-6)
+    upright = dipole_field(chi, Grid.tilted(grid.shape, (2.0, 2.0, 2.0)))
+    assert np.abs(upright - dipole_field(chi, grid)).max() > 0.05

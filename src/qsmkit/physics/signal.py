@@ -1,21 +1,25 @@
 """The signal of a gradient echo: steady state, decay and phase."""
 
+from typing import TypeVar
+
 import numpy as np
 
 from qsmkit.arrays import ComplexArray, FloatArray
 from qsmkit.compiled import parallel, prange
 
+Values = TypeVar("Values", float, FloatArray)
 
-def spoiled_steady_state(density: float, t1: float, *, repetition_time: float, flip_angle: float) -> float:
+
+def spoiled_steady_state(density: Values, t1: Values, *, repetition_time: float, flip_angle: float) -> Values:
     """Return the transverse magnetisation just after the pulse of a spoiled gradient-echo sequence.
 
     M = ρ sin α (1 − E) / (1 − E cos α) with E = exp(−TR / T1) (Ernst & Anderson 1966, `Ernst1966`).
 
     Parameters
     ----------
-    density : float
+    density : float or array
         Proton density ρ, arbitrary units.
-    t1 : float
+    t1 : float or array
         Longitudinal relaxation time, s.
     repetition_time : float
         TR in s.
@@ -23,7 +27,8 @@ def spoiled_steady_state(density: float, t1: float, *, repetition_time: float, f
         α in degrees.
     """
     e, alpha = np.exp(-repetition_time / t1), np.deg2rad(flip_angle)
-    return float(density * np.sin(alpha) * (1 - e) / (1 - e * np.cos(alpha)))
+    magnetisation: Values = density * float(np.sin(alpha)) * (1 - e) / (1 - e * float(np.cos(alpha)))
+    return magnetisation
 
 
 def gradient_echo(

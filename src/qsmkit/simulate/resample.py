@@ -4,7 +4,7 @@ Both start at the centre of the first voxel and span the same field of view, so 
 at sample j N/n, with N samples and n voxels along an axis.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -45,13 +45,29 @@ def fine_samples(grid: Grid, oversampling: float, coarsest: float) -> tuple[Spac
 def crop_kspace(signal: ComplexArray, shape: Sequence[int]) -> ComplexArray:
     """Return a complex volume as a scanner samples it: only its lowest spatial frequencies."""
     for axis, n in enumerate(shape):
-        total = signal.shape[axis]
-        spectrum = scipy.fft.fft(signal, axis=axis, workers=thread_count(), overwrite_x=axis > 0)
-        kept = np.r_[0 : (n + 1) // 2, total - n // 2 : total]
-        low = np.take(spectrum, kept, axis)
-        signal = scipy.fft.ifft(low, axis=axis, workers=thread_count(), overwrite_x=True)
-        signal *= np.float32(n / total)
+        signal = _crop_axis(signal, axis, n, overwrite=axis > 0)
     return signal
+
+
+def crop_slabs(slabs: Iterable[ComplexArray], samples: int, shape: Sequence[int]) -> ComplexArray:
+    """Return what `crop_kspace` returns for a volume that is never whole in memory.
+
+    Parameters
+    ----------
+    slabs : iterable of (s, Y, Z) complex arrays
+        The volume, cut across its first axis.
+    samples : int
+        Length of the volume's first axis.
+    shape : sequence of int
+        Of the result.
+    """
+    columns = np.empty((samples, *shape[1:]), np.complex64)
+    start = 0
+    for slab in slabs:
+        flat = _crop_axis(slab, 2, shape[2], overwrite=True)
+        columns[start : start + len(slab)] = _crop_axis(flat, 1, shape[1], overwrite=True)
+        start += len(slab)
+    return _crop_axis(columns, 0, shape[0], overwrite=True)
 
 
 def average(volume: AnyArray, shape: Sequence[int]) -> FloatArray:
@@ -66,6 +82,16 @@ def nearest(volume: AnyArray, shape: Sequence[int]) -> AnyArray:
     """Return the sample nearest to each voxel's centre."""
     picks = [np.rint(np.arange(n) * m / n).astype(int) for n, m in zip(shape, volume.shape, strict=True)]
     return np.ascontiguousarray(volume[np.ix_(*picks)])
+
+
+def _crop_axis(signal: ComplexArray, axis: int, n: int, *, overwrite: bool) -> ComplexArray:
+    total = signal.shape[axis]
+    spectrum = scipy.fft.fft(signal, axis=axis, workers=thread_count(), overwrite_x=overwrite)
+    kept = np.r_[0 : (n + 1) // 2, total - n // 2 : total]
+    low = np.take(spectrum, kept, axis)
+    cropped: ComplexArray = scipy.fft.ifft(low, axis=axis, workers=thread_count(), overwrite_x=True)
+    cropped *= np.float32(n / total)
+    return cropped
 
 
 def _boxes(total: int, n: int) -> npt.NDArray[np.float32]:

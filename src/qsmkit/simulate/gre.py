@@ -1,0 +1,290 @@
+"""The gradient-echo scan of a body, with its truth.
+
+The field of the whole head in its pose, its relaxation and the amplitude of the steady state are carried onto samples
+finer than the scan's voxels; there the signal becomes complex; cropping k-space sums it within voxels, whence partial
+volume, ringing and dephasing near strong sources. Then come coils and noise. Blood does not flow.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qsmkit.arrays import AnyArray, BoolArray, ComplexArray, FloatArray
+from qsmkit.errors import MetadataError, ParameterError
+from qsmkit.grid import Grid
+from qsmkit.physics.signal import gradient_echo, spoiled_steady_state
+from qsmkit.simulate.body import Body
+from qsmkit.simulate.coils import array_profile, sensitivities, shared_phase
+from qsmkit.simulate.forward import lean_fields, shim
+from qsmkit.simulate.prescription import Prescription
+from qsmkit.simulate.properties import Properties
+from qsmkit.simulate.resample import crop_slabs, fine_samples
+from qsmkit.simulate.space import Space
+from qsmkit.simulate.tissue import TISSUES, Label
+from qsmkit.simulate.transfer import points_per_voxel, transfer, transfer_labels
+from qsmkit.units import hz_per_ppm, radians_per_ppm
+from qsmkit.volume import Scan
+
+COARSEST = 1.0
+"""Largest distance, mm, between the samples whose signals are summed."""
+
+SLAB = 24
+"""Planes of samples whose signal is made together."""
+
+INSIDE = 0.9
+"""A voxel belongs to the mask if more than this share of it lies inside the brain's hull."""
+
+VENDOR_COILS = 16
+"""Coils of the array whose combined image is simulated if no coil is asked for: a modelling choice."""
+
+FAT_SHIFT = -3.4
+"""Chemical shift of fat's main peak against water, ppm (recalled)."""
+
+RAMP_START, RAMP_SCALE, RAMP_SLOPE = 0.25, 80.0, 0.6
+"""Phase, rad, at the image's middle, and its slope, rad per 80 mm, that alternate with a bipolar readout's polarity."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreProtocol(Prescription):
+    """A spoiled multi-echo gradient-echo sequence, three-dimensional.
+
+    Attributes
+    ----------
+    echo_times : tuple of float
+        In s, ascending.
+    bipolar : bool
+        Whether every second echo is read backwards (along the first voxel axis).
+    repetition_time : float
+        In s.
+    flip_angle : float
+        In degrees.
+    coils : int
+        Number of coils whose images are wanted each; 0 for one combined image.
+    shim : bool
+        Whether the field over the brain is evened out to second order.
+    """
+
+    echo_times: tuple[float, ...] = (0.004, 0.012, 0.020, 0.028)
+    bipolar: bool = False
+    repetition_time: float = 0.05
+    flip_angle: float = 15.0
+    coils: int = 0
+    shim: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        times = (0.0, *self.echo_times)
+        if len(times) == 1 or not all(later > earlier for earlier, later in itertools.pairwise(times)):
+            raise MetadataError(
+                f"echo times {list(self.echo_times)} s are not positive and ascending; give at least one, in s"
+            )
+        if not times[-1] < self.repetition_time:
+            raise ParameterError(
+                f"echo times {list(self.echo_times)} s exceed the repetition time {self.repetition_time} s; give s"
+            )
+        if not 0 < self.flip_angle <= 180:
+            raise ParameterError(f"flip_angle = {self.flip_angle}° is out of range; it must be between 0 and 180")
+        if not 0 <= self.coils <= 128:
+            raise ParameterError(f"coils = {self.coils} is out of range; give 0 for a combined image, at most 128")
+
+
+@dataclass(frozen=True, eq=False)
+class GreScan:
+    """A gradient-echo scan and what is true about it.
+
+    Attributes
+    ----------
+    magnitude, phase : (X, Y, Z, E) or (X, Y, Z, E, C) float32 array
+        Arbitrary units; wrapped phase in rad; echo fourth, coil last.
+    grid : Grid
+        Geometry of the voxels.
+    protocol : GreProtocol
+        What was asked for.
+    truth : mapping of str to array
+        By artifact name, each (X, Y, Z), averaged over the voxel: `mask`; `chi`, `chi_positive`, `chi_negative`
+        (ppm relative to water); `local_field` (ppm, of the sources inside the brain's hull, mean over the mask
+        removed); `total_field` (ppm, as played out, after the shim); `r2star` (1/s); `phase_offset` (rad at echo
+        time zero, not wrapped, without coils' own phases and the ramps of a bipolar readout). Zero outside the mask.
+    labels : (X, Y, Z) uint8 array
+        `Label` at the voxel's centre, of the whole head.
+    noise_sd : float
+        Standard deviation of the noise in the real and in the imaginary channel, of each coil, in the magnitude's unit.
+    sensitivity : (X, Y, Z, C) complex64 array or None
+        Of the coils, where their images were asked for.
+    metadata : dict
+        Sidecar, BIDS names.
+    """
+
+    magnitude: FloatArray
+    phase: FloatArray
+    grid: Grid
+    protocol: GreProtocol
+    truth: Mapping[str, AnyArray]
+    labels: npt.NDArray[np.uint8]
+    noise_sd: float
+    sensitivity: ComplexArray | None
+    metadata: dict[str, Any]
+
+    def scan(self, name: str = "sub-01") -> Scan:
+        """Return the combined image as a scan ready to be reconstructed.
+
+        Raises
+        ------
+        ParameterError
+            The scan holds coils' images.
+        """
+        if self.sensitivity is not None:
+            raise ParameterError(f"the scan holds the images of {self.protocol.coils} coils; combine them first")
+        return Scan(
+            self.phase, self.magnitude, np.array(self.protocol.echo_times), self.protocol.field_strength, self.grid,
+            bipolar=self.protocol.bipolar, name=name, metadata=self.metadata,
+        )
+
+
+def gre(
+    body: Body, properties: Properties, protocol: GreProtocol | None = None, rng: int | np.random.Generator = 1
+) -> GreScan:
+    """Scan a body.
+
+    Parameters
+    ----------
+    body : Body
+        The head's samples.
+    properties : Properties
+        What the magnet sees of them.
+    protocol : GreProtocol, optional
+        What is set at the console.
+    rng : int or Generator
+        Seed or source of randomness: coils and noise.
+
+    Returns
+    -------
+    GreScan
+        Images and truth.
+    """
+    protocol = protocol or GreProtocol()
+    receiver, noise = np.random.default_rng(rng).spawn(2)
+    head, grid = protocol.head(body), protocol.grid(body)
+    maps = _maps(body, properties, protocol, head)
+    truth = _truth(body.brain, maps, head, grid)
+
+    # The helmet stands still; it is where the head was meant to be.
+    centre = body.grid.world((np.array(body.grid.shape) - 1) / 2)
+    offset = shared_phase(grid, centre, receiver)
+    if protocol.coils:
+        sensitivity = sensitivities(protocol.coils, grid, centre, receiver)
+        profile = np.linalg.norm(sensitivity, axis=-1)
+    else:
+        sensitivity, profile = None, array_profile(VENDOR_COILS, grid, centre)
+    truth["phase_offset"] = offset * truth["mask"]
+
+    maps["field"] = maps["total_field"] + np.float32(FAT_SHIFT) * (body.labels == Label.FAT)
+    amplitude = spoiled_steady_state(
+        properties.density, properties.t1, repetition_time=protocol.repetition_time, flip_angle=protocol.flip_angle
+    )
+    shape = (*grid.shape, len(protocol.echo_times), *((protocol.coils,) if protocol.coils else ()))
+    magnitude, phase = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    sigma = 0.0
+    for echo in range(len(protocol.echo_times)):
+        signal = _echo(amplitude, maps, head, grid, protocol, echo)
+        if echo == 0:
+            seen = truth["mask"] if truth["mask"].any() else np.ones(grid.shape, np.bool_)
+            sigma = float(np.mean((np.abs(signal) * profile)[seen], dtype=np.float64)) / protocol.snr
+        signal *= np.exp(1j * (offset + _ramp(grid, protocol, echo)))
+        if sensitivity is None:
+            _detect(signal * profile, sigma, noise, magnitude[..., echo], phase[..., echo])
+        else:
+            for c in range(protocol.coils):
+                seen_by = signal * sensitivity[..., c]
+                _detect(seen_by, sigma, noise, magnitude[..., echo, c], phase[..., echo, c])
+    return GreScan(
+        magnitude, phase, grid, protocol, truth, transfer_labels(body.labels, head, grid, outside=Label.AIR), sigma,
+        sensitivity, _sidecar(protocol),
+    )
+
+
+def _maps(body: Body, properties: Properties, protocol: GreProtocol, head: Grid) -> dict[str, FloatArray]:
+    """Return what the head is and does in this magnet and pose, on its samples, by artifact name."""
+    chi = properties.chi
+    total, local = lean_fields(chi, body.brain, TISSUES[Label.AIR].chi, head)
+    if protocol.shim:
+        total = shim(total, body.brain, _space(head))
+    return {
+        "chi": chi,
+        "chi_positive": properties.chi_positive,
+        "chi_negative": properties.chi_negative,
+        "local_field": local,
+        "total_field": total,
+        "r2star": properties.r2 + properties.r2prime * np.float32(protocol.field_strength / 3),
+    }
+
+
+def _truth(brain: BoolArray, maps: Mapping[str, FloatArray], head: Grid, grid: Grid) -> dict[str, AnyArray]:
+    """Return the maps averaged over the scan's voxels, zero outside the mask."""
+    points = points_per_voxel(head, grid)
+    mask = transfer(brain, head, grid, points=points) > INSIDE
+    truth: dict[str, AnyArray] = {
+        name: transfer(values, head, grid, points=points) * mask for name, values in maps.items()
+    }
+    if mask.any():
+        truth["local_field"] -= truth["local_field"][mask].mean(dtype=np.float64).astype(np.float32) * mask
+    return truth | {"mask": mask}
+
+
+def _echo(
+    amplitude: FloatArray, maps: Mapping[str, FloatArray], head: Grid, grid: Grid, protocol: GreProtocol, echo: int
+) -> ComplexArray:
+    """Return the signal of the scan's voxels at one echo, before coils and noise: (X, Y, Z) complex64."""
+    _, fine = fine_samples(grid, protocol.oversampling, COARSEST)
+    time = protocol.echo_times[echo]
+    turn = radians_per_ppm(protocol.field_strength, time)
+
+    def slabs() -> Iterator[ComplexArray]:
+        for start in range(0, fine.shape[0], SLAB):
+            shape = (min(SLAB, fine.shape[0] - start), fine.shape[1], fine.shape[2])
+            part = fine.cropped((start, 0, 0), shape)
+            a, r, f = (transfer(v, head, part) for v in (amplitude, maps["r2star"], maps["field"]))
+            yield gradient_echo(a, r, f, np.zeros_like(a), echo_time=time, radians_per_ppm=turn)
+
+    return crop_slabs(slabs(), fine.shape[0], grid.shape)
+
+
+def _ramp(grid: Grid, protocol: GreProtocol, echo: int) -> FloatArray:
+    """Return the phase, rad, that turns round with the readout: along the first voxel axis, to broadcast."""
+    n = grid.shape[0] if protocol.bipolar else 0
+    place = (np.arange(grid.shape[0]) - (n - 1) / 2) * grid.voxel_size[0]
+    ramp = (RAMP_START + RAMP_SLOPE * place / RAMP_SCALE) * (n > 0) * (-1) ** echo
+    phase: FloatArray = ramp.astype(np.float32)[:, None, None]
+    return phase
+
+
+def _detect(
+    signal: ComplexArray, sigma: float, rng: np.random.Generator, magnitude: FloatArray, phase: FloatArray
+) -> None:
+    """Add noise to a signal, and write its magnitude and phase, rad, into the given arrays."""
+    noise = rng.standard_normal((*signal.shape, 2), np.float32)
+    noise *= np.float32(sigma)
+    signal += noise.view(np.complex64)[..., 0]
+    magnitude[...] = np.abs(signal)
+    phase[...] = np.angle(signal)
+
+
+def _space(grid: Grid) -> Space:
+    """Return the positions of a grid's samples along its own axes, mm from its middle."""
+    x, y, z = (np.linspace(-1, 1, n) * ((n - 1) * h / 2) for n, h in zip(grid.shape, grid.voxel_size, strict=True))
+    return Space((x, y, z))
+
+
+def _sidecar(protocol: GreProtocol) -> dict[str, Any]:
+    return {
+        "Manufacturer": "Simulated",
+        "MagneticFieldStrength": protocol.field_strength,
+        "ImagingFrequency": hz_per_ppm(protocol.field_strength),
+        "RepetitionTime": protocol.repetition_time,
+        "FlipAngle": protocol.flip_angle,
+        "MRAcquisitionType": "3D",
+    }
