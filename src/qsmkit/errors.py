@@ -41,6 +41,10 @@ class RecipeError(InputError):
     """A recipe cannot be read, or its steps do not fit together."""
 
 
+class ScenarioError(InputError):
+    """The description of a digital patient cannot be read, or contradicts itself."""
+
+
 class OutputError(QsmkitError, OSError):
     """A result cannot be written where it was asked for."""
 

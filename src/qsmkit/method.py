@@ -81,7 +81,7 @@ class Method:
                 known = ", ".join(self.parameters) or "none"
                 raise ParameterError(f"{self.name} has no parameter {name!r}; it has: {known}")
         return {
-            name: _fit(self.name, p, settings[name]) if name in settings else p.default
+            name: fit(self.name, p, settings[name]) if name in settings else p.default
             for name, p in self.parameters.items()
         }
 
@@ -253,8 +253,8 @@ def _check_array(who: str, name: str, array: Any, shape: tuple[int, ...] | None)
     return array
 
 
-def _fit(who: str, p: Parameter, value: Any) -> Any:
-    """Return `value` converted to the parameter's type, checked against its bounds."""
+def fit(who: str, p: Parameter, value: Any) -> Any:
+    """Return `value` converted to the parameter's type, or raise ParameterError if it is unfit or out of bounds."""
     converted = _convert(p.type, value)
     if converted is _UNFIT:
         raise ParameterError(f"{who}: {p.name} = {value!r} is not {_name(p.type)}")
