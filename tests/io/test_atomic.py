@@ -1,7 +1,7 @@
 import pytest
 
 from qsmkit.errors import OutputError
-from qsmkit.io.atomic import replacing, write_text
+from qsmkit.io.atomic import replacing, replacing_folder, write_text
 
 
 def test_file_appears_at_the_end_with_its_folders(tmp_path):
@@ -38,3 +38,34 @@ def test_folder_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"file/x\.txt cannot be written"):
         write_text(tmp_path / "file" / "x.txt", "")
+
+
+def test_a_folder_is_complete_or_not_there(tmp_path):
+    out = tmp_path / "made" / "out"
+    with pytest.raises(ValueError, match="stop"), replacing_folder(out, (".dcm",)) as scratch:  # noqa: PT012
+        (scratch / "a.dcm").write_text("half")
+        raise ValueError("stop")
+    assert list(tmp_path.rglob("*.dcm")) == []
+    with replacing_folder(out, (".dcm",)) as scratch:
+        (scratch / "a.dcm").write_text("whole")
+    with pytest.raises(ValueError, match="stop"), replacing_folder(out, (".dcm",), overwrite=True):
+        raise ValueError("stop")
+    assert [p.read_text() for p in out.iterdir()] == ["whole"]
+    with replacing_folder(out, (".dcm",), overwrite=True) as scratch:
+        (scratch / "b.dcm").write_text("new")
+    assert [p.name for p in out.iterdir()] == ["b.dcm"]
+    assert [p.name for p in out.parent.iterdir()] == ["out"]
+
+
+def test_a_folder_with_other_files_is_never_replaced(tmp_path):
+    (tmp_path / "home" / "letters").mkdir(parents=True)
+    (tmp_path / "home" / "letters" / "dear.txt").write_text("you")
+    with pytest.raises(OutputError, match=r"dear.txt, which is not ours"), replacing_folder(
+        tmp_path / "home", (".dcm",), overwrite=True
+    ):
+        pass
+    with pytest.raises(OutputError, match="is a file, not a folder"), replacing_folder(
+        tmp_path / "home" / "letters" / "dear.txt", (".dcm",), overwrite=True
+    ):
+        pass
+    assert (tmp_path / "home" / "letters" / "dear.txt").read_text() == "you"

@@ -19,7 +19,7 @@ DONE, COULD_NOT, USAGE = 0, 1, 2
 
 def build() -> App:
     """Return the command with all its subcommands."""
-    from qsmkit.app.cli import agree, demo, doctor, methods, recon, regions, score, simulate, stages, trial
+    from qsmkit.app.cli import agree, demo, doctor, export, methods, recon, regions, score, simulate, stages, trial
 
     app = App(
         name="qsmkit",
@@ -39,6 +39,7 @@ def build() -> App:
     app.command(score.score)
     app.command(agree.agree)
     app.command(trial.app)
+    app.command(export.app)
     app.command(doctor.doctor)
     return app
 
