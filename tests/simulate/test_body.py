@@ -3,8 +3,10 @@ import pytest
 
 from qsmkit.errors import GeometryError, ParameterError, ShapeError
 from qsmkit.grid import Grid
+from qsmkit.io.template import load_template
 from qsmkit.simulate.body import Body, draw_body
 from qsmkit.simulate.nuclei import NUCLEI
+from qsmkit.simulate.template import Template
 from qsmkit.simulate.tissue import Label
 
 
@@ -23,6 +25,21 @@ def test_a_body_has_every_tissue_and_landmark(coarse):
         assert counts[label] > 1000, label.name
     assert set(coarse.landmarks) == {"AC", "PC", "midline"} | {f"{n}_{s}" for n in NUCLEI for s in "RL"}
     assert 1.2e6 < coarse.brain.sum() * coarse.grid.voxel_volume < 1.8e6
+
+
+def test_a_template_gives_cortex_white_matter_and_ventricles():
+    body = draw_body(template=Template(**load_template()), step=1.4, pose=np.eye(4), rng=3)
+    volume = {label: np.sum(body.labels[body.brain] == label) * body.grid.voxel_volume / 1e6 for label in Label}
+    assert 0.42 < volume[Label.GREY_MATTER] < 0.75
+    assert 0.40 < volume[Label.WHITE_MATTER] < 0.65
+    assert 0.15 < volume[Label.CSF] < 0.5
+    boundary = np.diff((body.labels == Label.WHITE_MATTER).astype(np.int8), axis=0)
+    assert np.abs(boundary).sum() * body.grid.voxel_size[1] ** 2 > 6e4, "white matter has gyri"
+    middle = (body.landmarks["Thalamus_R"] + body.landmarks["Thalamus_L"]) / 2
+    horns = [body.grid.voxel(body.landmarks[f"Caudate_{s}"] * (0.35, 1, 1) + (0, 12, 4)) for s in "RL"]
+    for place in (body.grid.voxel(middle), *horns):
+        near = tuple(slice(round(p) - 3, round(p) + 4) for p in place)
+        assert (body.labels[near] == Label.CSF).any()
 
 
 def test_landmarks_lie_where_their_labels_are(coarse):

@@ -10,6 +10,7 @@ from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.errors import GeometryError, ParameterError, ShapeError
 from qsmkit.grid import Grid
 from qsmkit.simulate.calvaria import draw_surroundings
+from qsmkit.simulate.cortex import draw_template_brain
 from qsmkit.simulate.nuclei import AC, PC, nuclei, paint
 from qsmkit.simulate.parametric import draw_parametric_brain
 from qsmkit.simulate.space import Space, lattice_noise
@@ -103,14 +104,18 @@ def draw_body(
     x, y, z = (low + step * np.arange(round((high - low) / step), dtype=np.float64) for low, high in EXTENT)
     space, warp = Space((x, y, z)), draw_warp(whole)
 
-    labels, hull = draw_parametric_brain(space, warp, folds)
+    drawn = list(nuclei(space, warp))
+    if template is None:
+        labels, hull = draw_parametric_brain(space, warp, folds)
+    else:
+        labels, hull = draw_template_brain(space, warp, template, drawn, folds)
     draw_surroundings(space, warp, labels, hull, around)
     affine = matrix @ np.diag((step, step, step, 1.0))
     affine[:3, 3] = matrix[:3, :3] @ (x[0], y[0], z[0]) + matrix[:3, 3]
     grid = Grid(space.shape, affine)
     points = warp.head((AC, PC, MIDLINE)) @ matrix[:3, :3].T + matrix[:3, 3]
     landmarks = dict(zip(("AC", "PC", "midline"), points, strict=True))
-    for nucleus in nuclei(space, warp):
+    for nucleus in drawn:
         paint(labels, nucleus)
         inside = np.argwhere(nucleus.distance < 0)
         if len(inside):

@@ -16,7 +16,7 @@ from qsmkit.simulate.warp import BODY_LATTICE, Warp
 
 FACE = Ellipsoid((0, 40, -62), (62, 52, 66))
 NECK = Tube(((0, -28, -60, 60), (0, -26, -150, 58)))
-SUBARACHNOID, SCALP, TABLE, WALL = 2.4, 5.5, 1.5, 1.2
+SUBARACHNOID, SCALP, TABLE, WALL = 1.5, 5.5, 1.5, 1.2
 """Thickness of the CSF over the hull, of the scalp, of a table of compact bone, and of the bone about air, mm."""
 
 
