@@ -23,7 +23,7 @@ CLOSING = 8.0
 """Clefts of the brain narrower than twice this, mm, belong to its hull."""
 
 THICKNESS, THICKNESS_SPREAD = 3.1, 0.25
-"""Of the cortex, mm: mean, and standard deviation from place to place (typical 2.5 mm, recalled, plus a sample's part)."""
+"""Of the cortex, mm: mean, and standard deviation from place to place (2.5 mm, recalled, and part of a sample)."""
 
 SHARPENING, BLUR = 0.9, 2.0
 """How much of what a Gaussian of standard deviation `BLUR` mm takes from the white matter is added to it."""
@@ -235,6 +235,6 @@ def _widened(square, reach):  # type: ignore[no-untyped-def]
             for there in (i - k, i + k):
                 if 0 <= there < n:
                     for j in range(m):
-                        for l in range(p):
-                            out[i, j, l] = min(out[i, j, l], square[there, j, l] + add)
+                        for h in range(p):
+                            out[i, j, h] = min(out[i, j, h], square[there, j, h] + add)
     return out
