@@ -198,7 +198,8 @@ def _fold_cerebellum(
 
 def _slope(values: FloatArray, step: float) -> FloatArray:
     """Return |∇v|, 1/mm, by central differences."""
-    return _gradient_norm(values, np.float32(0.5 / step))
+    slope: FloatArray = _gradient_norm(values, np.float32(0.5 / step))
+    return slope
 
 
 @parallel
