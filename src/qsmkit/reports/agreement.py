@@ -1,16 +1,13 @@
 """The report on two methods' agreement: figures fit for a paper, every number, every case."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from qsmkit.clinical.stats import fractions
 from qsmkit.clinical.stats.agreement import Agreement
@@ -20,11 +17,7 @@ from qsmkit.io.atomic import replacing, write_text
 from qsmkit.io.sidecar import as_json
 from qsmkit.io.tables import write_table
 from qsmkit.reports.html import DISCLAIMER, environment
-
-DPI = 160
-INK, ACCENT, SOFT = "#1d2a33", "#1f6fb2", "#b9c7d1"
-
-Drawing = Callable[[Axes], None]
+from qsmkit.reports.plot import ACCENT, INK, SOFT, Drawing, png
 
 
 def write_agreement(found: Agreement, out: Path, *, source: Path, overwrite: bool = False) -> Path:
@@ -51,17 +44,17 @@ def write_agreement(found: Agreement, out: Path, *, source: Path, overwrite: boo
     OutputError
         A file is there already, or cannot be written.
     """
-    figures = [(name, caption, _png(draw)) for name, caption, draw in _figures(found)]
-    for name, _, png in figures:
+    figures = [(name, caption, png(draw)) for name, caption, draw in _figures(found)]
+    for name, _, picture in figures:
         with replacing(out / f"{name}.png", overwrite=overwrite) as scratch:
-            scratch.write_bytes(png)
+            scratch.write_bytes(picture)
     rows = [{"statistic": name, **values} for name, values in found.as_dict().items()]
     write_table(out / "statistics.csv", rows, overwrite=overwrite)
     write_table(out / "cases.csv", list(found.cases()), overwrite=overwrite)
     write_text(out / "statistics.json", as_json(found.as_dict()), overwrite=overwrite)
     page = environment().get_template("agreement.html.j2").render(
         found=found, source=source.name, when=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        version=version("qsmkit"), figures=[(c, base64.b64encode(png).decode()) for _, c, png in figures],
+        version=version("qsmkit"), figures=[(c, base64.b64encode(picture).decode()) for _, c, picture in figures],
         cases=list(found.cases()), methods=methods_sentence(found), disclaimer=DISCLAIMER,
     )  # fmt: skip
     write_text(out / "report.html", page, overwrite=overwrite)
@@ -113,17 +106,6 @@ def _figures(found: Agreement) -> Iterator[tuple[str, str, Drawing]]:
             "The same with each method on a scale of its own: it hides bias and scale; read it beside the raw plot.",
             lambda a: _bland_altman(a, scaled, shown, " (normalised)"),
         )
-
-
-def _png(draw: Drawing) -> bytes:
-    figure = Figure(figsize=(5.2, 4.2), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    draw(axes)
-    stream = BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()
 
 
 def _scatter(axes: Axes, found: Agreement, unit: str) -> None:

@@ -19,7 +19,20 @@ DONE, COULD_NOT, USAGE = 0, 1, 2
 
 def build() -> App:
     """Return the command with all its subcommands."""
-    from qsmkit.app.cli import agree, demo, doctor, export, methods, recon, regions, score, simulate, stages, trial
+    from qsmkit.app.cli import (
+        agree,
+        demo,
+        doctor,
+        export,
+        methods,
+        outcome,
+        recon,
+        regions,
+        score,
+        simulate,
+        stages,
+        trial,
+    )
 
     app = App(
         name="qsmkit",
@@ -38,6 +51,7 @@ def build() -> App:
     app["uncertainty"].command(regions.regions)
     app.command(score.score)
     app.command(agree.agree)
+    app.command(outcome.outcome)
     app.command(trial.app)
     app.command(export.app)
     app.command(doctor.doctor)
