@@ -21,6 +21,7 @@ def build() -> App:
     """Return the command with all its subcommands."""
     from qsmkit.app.cli import (
         agree,
+        convert,
         demo,
         doctor,
         export,
@@ -43,6 +44,7 @@ def build() -> App:
         suppress_keyboard_interrupt=False,
     )
     app.command(demo.demo)
+    app.command(convert.convert)
     app.command(recon.recon)
     app.command(simulate.app)
     app.command(methods.methods)

@@ -1,0 +1,72 @@
+"""dcm2niix, run on one volume or one multi-frame file at a time."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import dcm2niix
+
+from qsmkit.errors import InputError
+from qsmkit.io.sidecar import read_sidecar
+
+TIMEOUT = 300.0
+"""Longest time in s for one volume; a damaged file may make the converter run forever."""
+
+NAME, VERSION = "dcm2niix", version("dcm2niix")
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An image that the converter made.
+
+    Attributes
+    ----------
+    image : Path
+        The NIfTI file.
+    sidecar : dict
+        Its sidecar, without dates, times and names.
+    """
+
+    image: Path
+    sidecar: dict[str, Any]
+
+
+def run(files: Sequence[Path], into: Path, *, timeout: float = TIMEOUT) -> list[Converted]:
+    """Convert the files of one volume, or one multi-frame file.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Nothing else is converted.
+    into : Path
+        Folder for what is made.
+    timeout : float
+        In s.
+
+    Raises
+    ------
+    InputError
+        The converter fails, hangs, or makes nothing.
+    """
+    with tempfile.TemporaryDirectory(dir=into) as aside:
+        for number, path in enumerate(files):
+            (Path(aside) / f"{number:05d}.dcm").symlink_to(path.resolve())
+        out = Path(tempfile.mkdtemp(dir=into))
+        command = [dcm2niix.bin, "-b", "y", "-ba", "y", "-z", "n", "-g", "i", "-m", "2", "-f", "volume"]
+        try:
+            done = subprocess.run(
+                [*command, "-o", str(out), aside], capture_output=True, timeout=timeout, check=False, errors="replace"
+            )
+        except subprocess.TimeoutExpired:
+            raise InputError(f"{NAME} did not finish within {timeout:g} s; the files may be damaged") from None
+    made = sorted(out.glob("*.nii"))
+    if done.returncode or not made:
+        said = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line or "arning" in line]
+        raise InputError(f"{NAME} made no image of it ({(said or ['no reason given'])[0].strip()[:200]})")
+    return [Converted(p, read_sidecar(s) if (s := p.with_suffix(".json")).is_file() else {}) for p in made]

@@ -1,0 +1,212 @@
+"""Volumes that were measured together: echoes, magnitude and phase, coils, from one series or from several."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from qsmkit.io.dicom_in.kind import Kind
+from qsmkit.io.dicom_in.role import Role, role_of
+from qsmkit.io.dicom_in.stack import Stack, stack_digest
+
+_PARTS = (Kind.MAGNITUDE, Kind.PHASE, Kind.REAL, Kind.IMAGINARY)
+_COMPLEX = {Kind.REAL, Kind.IMAGINARY}
+_DIFFERENCE = re.compile(r"fm2d2|phase.?diff", re.IGNORECASE)
+_NAMES_A_PART = re.compile(r"[ _.-]*\b(te|echo|e)[ _-]?\d+(ms)?\b|[ _.-]*\b(pha?|phase|mag|real|imag\w*|re|im)\b", re.I)
+
+_Slot: TypeAlias = tuple[Kind, float, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """Volumes that were measured together.
+
+    Attributes
+    ----------
+    stacks : tuple of Stack
+        The volumes that are used, none of them refused unless all are.
+    role : Role
+        What they are for.
+    refusal : str
+        Why they are not used; empty if they are.
+    left : tuple of (Stack, str)
+        Volumes that belong to it, but are not needed, and why.
+    notes : tuple of str
+        What was repaired, or should be known.
+    difference : bool
+        Whether the phase is that of one echo minus that of another.
+    """
+
+    stacks: tuple[Stack, ...]
+    role: Role
+    refusal: str = ""
+    left: tuple[tuple[Stack, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    difference: bool = False
+
+    @property
+    def first(self) -> Stack:
+        """The first volume, which speaks for all."""
+        return self.stacks[0]
+
+    @property
+    def echo_times(self) -> list[float]:
+        """Echo times in ms, ascending."""
+        return sorted({_time(s) for s in self.stacks})
+
+    @property
+    def coils(self) -> list[str]:
+        """Names of single coils, in their order; empty if coils were combined.
+
+        Single coils are where every volume is there once for each.
+        """
+        found = {s.first.coil for s in self.stacks}
+        volumes = {(s.first.kind, _time(s)) for s in self.stacks}
+        single = len(found) > 1 and len(self.stacks) == len(found) * len(volumes)
+        return sorted(found, key=_natural) if single else []
+
+    def of(self, *kinds: Kind) -> list[Stack]:
+        """Return the volumes of some kinds, by echo and coil."""
+        chosen = [s for s in self.stacks if s.first.kind in kinds]
+        return sorted(chosen, key=lambda s: (_time(s), _natural(s.first.coil)))
+
+
+def measurements(stacks: Iterable[Stack]) -> list[Measurement]:
+    """Return what was measured together, in the order in which it was.
+
+    Parameters
+    ----------
+    stacks : iterable of Stack
+        From `gather`, in its order.
+    """
+    open_groups: list[tuple[tuple[Any, ...], dict[_Slot, Stack]]] = []
+    single, twins = _without_twins(stacks)
+    for stack in single:
+        key, slot = _key(stack), _slot(stack)
+        free = [group for other, group in open_groups if other == key and slot not in group]
+        together = [g for g in free if any(s.first.time == stack.first.time for s in g.values())]
+        if together or free:
+            (together or free)[0][slot] = stack
+        else:
+            open_groups.append((key, {slot: stack}))
+    groups = [list(group.values()) for _, group in open_groups]
+    whole = _with_difference(groups)
+    found = [_measurement(members, difference) for members, difference in whole]
+    return found + [Measurement((s,), Role.NONE, "the same voxels are there in another file") for s in twins]
+
+
+def family(stack: Stack) -> str:
+    """Return the protocol's name without what names an echo or a part."""
+    protocol = stack.first.protocol
+    return _NAMES_A_PART.sub("", protocol.protocol or protocol.description).strip(" _.-")
+
+
+def _key(stack: Stack) -> tuple[Any, ...]:
+    """Return what volumes of one measurement have in common."""
+    frame, protocol = stack.first, stack.first.protocol
+    if stack.affine is None or frame.kind not in (*_PARTS, Kind.FIELD_HZ):
+        return (id(stack),)
+    sequence = protocol.sequence & {"GR", "SE", "IR", "EP"}
+    how = (family(stack), sequence, round(protocol.repetition_time, 1), round(protocol.flip_angle, 1))
+    where = (stack.shape, tuple(stack.affine[:3].round(1).ravel() + 0.0))
+    return (frame.patient, frame.study, protocol.modality, protocol.distortion, how, where)
+
+
+def _without_twins(stacks: Iterable[Stack]) -> tuple[list[Stack], list[Stack]]:
+    """Tell volumes from copies of them, e.g. exported both as single slices and as one multi-frame object."""
+    single: list[Stack] = []
+    twins: list[Stack] = []
+    seen: dict[tuple[Any, ...], list[Stack]] = defaultdict(list)
+    for stack in stacks:
+        if stack.affine is None:
+            single.append(stack)
+            continue
+        frame = stack.first
+        alike = seen[frame.study, frame.kind, _time(stack), stack.shape, tuple(stack.affine.round(1).ravel() + 0.0)]
+        twin = any(stack_digest(other) == stack_digest(stack) for other in alike)
+        (twins if twin else single).append(stack)
+        alike.append(stack)
+    return single, twins
+
+
+def _slot(stack: Stack) -> _Slot:
+    return stack.first.kind, _time(stack), stack.first.coil if stack.first.kind in _PARTS else ""
+
+
+def _time(stack: Stack) -> float:
+    return round(stack.first.echo_time, 2)
+
+
+def _natural(text: str) -> tuple[Any, ...]:
+    return tuple((0, int(t), "") if t.isdigit() else (1, 0, t) for t in re.findall(r"\d+|\D+", text))
+
+
+def _with_difference(groups: Sequence[list[Stack]]) -> list[tuple[list[Stack], bool]]:
+    """Tell which groups hold a phase difference: one phase at the last of several echoes, of a field-map sequence."""
+    out = []
+    for members in groups:
+        times = {k: {_time(s) for s in members if s.first.kind == k} for k in _PARTS}
+        phase, magnitude = times[Kind.PHASE], times[Kind.MAGNITUDE]
+        named = any(
+            _DIFFERENCE.search(f"{s.first.protocol.sequence_name} {s.first.protocol.description}") for s in members
+        )
+        last_of_several = len(magnitude) > 1 and phase == {max(magnitude)}
+        out.append((members, len(phase) == 1 and (last_of_several or (named and len(magnitude) != 1))))
+    return out
+
+
+def _measurement(members: Sequence[Stack], difference: bool) -> Measurement:
+    stacks = tuple(members)
+    first = stacks[0].first
+    kinds = {s.first.kind for s in stacks}
+    times = {_time(s) for s in stacks if s.first.kind in _PARTS}
+    role, reason = role_of(
+        first.protocol,
+        Kind.FIELD_HZ if Kind.FIELD_HZ in kinds else first.kind,
+        first.echo_time,
+        has_phase=bool(kinds & {Kind.PHASE, *_COMPLEX}),
+        echoes=len(times),
+    )
+    notes = tuple(dict.fromkeys(note for s in stacks for note in s.notes))
+    refusal = next((s.refusal for s in stacks if s.refusal), "") if role != Role.NONE else reason
+    if refusal or role not in (Role.GRE, Role.FIELD):
+        return Measurement(stacks, role, refusal, notes=notes)
+    volumes = [(s.first.kind, _time(s)) for s in stacks]
+    if len(set(volumes)) < len(volumes) and not Measurement(stacks, role).coils:
+        return Measurement(stacks, role, "its coils do not all have the same echoes and parts; export all of them")
+    if difference:
+        return Measurement(stacks, Role.FIELD, notes=notes, difference=True)
+    if role == Role.FIELD:
+        return Measurement(stacks, role, notes=notes)
+    return _gradient_echo(stacks, notes)
+
+
+def _gradient_echo(stacks: tuple[Stack, ...], notes: tuple[str, ...]) -> Measurement:
+    have = {kind: {_slot(s)[1:] for s in stacks if s.first.kind == kind} for kind in _PARTS}
+    used, left = {Kind.MAGNITUDE, Kind.PHASE}, "magnitude and phase are there"
+    if have[Kind.REAL] != have[Kind.IMAGINARY]:
+        if not have[Kind.PHASE]:
+            return Measurement(stacks, Role.GRE, "real and imaginary parts do not have the same echoes and coils")
+    elif have[Kind.REAL] and not have[Kind.PHASE]:
+        used, left = _COMPLEX, "magnitude and phase are made of the real and imaginary parts"
+    if used != _COMPLEX and have[Kind.PHASE] and have[Kind.MAGNITUDE]:
+        if have[Kind.PHASE] != have[Kind.MAGNITUDE]:
+            phase, magnitude = (
+                ", ".join(f"{t:g}" for t in sorted({time for time, _ in have[k]}))
+                for k in (Kind.PHASE, Kind.MAGNITUDE)
+            )
+            return Measurement(
+                stacks, Role.GRE,
+                f"phase has echoes {phase} ms, magnitude {magnitude} ms, or coils differ; export all of them",
+            )  # fmt: skip
+    elif have[Kind.PHASE]:
+        notes = (*notes, "no magnitude with the same geometry and distortion correction")
+    return Measurement(
+        tuple(s for s in stacks if s.first.kind in used),
+        Role.GRE,
+        left=tuple((s, left) for s in stacks if s.first.kind not in used),
+        notes=notes,
+    )
