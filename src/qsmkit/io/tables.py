@@ -103,6 +103,53 @@ def read_table(path: Path) -> Table:
     return Table(str(path), {n: ["" if c.lower() in MISSING else c for c in column] for n, column in cells.items()})
 
 
+def join_tables(first: Table, second: Table, on: Sequence[str]) -> tuple[Table, list[str]]:
+    """Put the rows of two tables side by side that have the same keys.
+
+    Parameters
+    ----------
+    first, second : Table
+        The tables.
+    on : sequence of str
+        Columns of both that together name a row.
+
+    Returns
+    -------
+    table : Table
+        A row for each key that both have, in the first's order.
+    alone : list of str
+        Keys that only one of them has.
+
+    Raises
+    ------
+    InputError
+        No key is given, a key names two rows of a table, both have another column of one name, or nothing matches.
+    """
+    if not on:
+        raise InputError(f"{first.source} and {second.source} cannot be joined without keys; name their common columns")
+    rows = [{key: i for i, key in enumerate(_keys(t, on))} for t in (first, second)]
+    for table, known in zip((first, second), rows, strict=True):
+        if len(known) < len(table):
+            keys = _keys(table, on)
+            twice = next(k for k in keys if keys.count(k) > 1)
+            raise InputError(f"{table.source} has several rows for {', '.join(twice)}; name more columns to join on")
+    clash = [n for n in first.columns if n in second.columns and n not in on]
+    if clash:
+        raise InputError(f"both tables have a column {clash[0]!r}; rename one, or join on it")
+    both = [key for key in rows[0] if key in rows[1]]
+    if not both:
+        names = ", ".join(on)
+        raise InputError(f"no row of {first.source} has a partner in {second.source}; check how {names} are written")
+    columns = {n: [c[rows[0][k]] for k in both] for n, c in first.columns.items()}
+    columns |= {n: [c[rows[1][k]] for k in both] for n, c in second.columns.items() if n not in on}
+    alone = [", ".join(k) for known, other in (rows, rows[::-1]) for k in known if k not in other]
+    return Table(f"{first.source} + {second.source}", columns), alone
+
+
+def _keys(table: Table, on: Sequence[str]) -> list[tuple[str, ...]]:
+    return list(zip(*(table.text(name) for name in on), strict=True))
+
+
 def write_table(path: Path, rows: Sequence[Mapping[str, object]], *, overwrite: bool = False) -> None:
     """Write rows as CSV or, if the name ends in .tsv, as TSV; missing values become n/a.
 

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from qsmkit.app import console
 from qsmkit.clinical.stats.agreement import THRESHOLDS, Agreement, agreement
 from qsmkit.clinical.stats.paired import pair
-from qsmkit.io.tables import read_table
+from qsmkit.io.tables import join_tables, read_table
 from qsmkit.reports.agreement import write_agreement
 from qsmkit.reports.html import cell
 
@@ -23,6 +23,8 @@ def agree(
     *,
     x: str,
     y: str,
+    join: Path | None = None,
+    on: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     cluster: str | None = None,
     case: str | None = None,
     thresholds: Annotated[list[float] | None, Parameter(consume_multiple=True)] = None,
@@ -49,6 +51,10 @@ def agree(
         Column of the first method.
     y
         Column of the second method.
+    join
+        Second table, whose columns are put beside the first one's: spans on the image here, from the recording there.
+    on
+        Columns that both tables have and that name a row: patient side track.
     cluster
         Column that names the patient, if a patient has several rows (two sides).
     case
@@ -81,6 +87,10 @@ def agree(
         Replace files that are there.
     """
     rows = read_table(table)
+    if join:
+        rows, alone = join_tables(rows, read_table(join), on or [])
+        if alone:
+            console.say(f"warning: {len(alone)} rows have no partner and are left out: {'; '.join(alone)}")
     pairs = pair(
         [scale_x * v for v in rows.numbers(x)],
         [scale_y * v for v in rows.numbers(y)],

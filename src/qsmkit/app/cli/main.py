@@ -25,6 +25,7 @@ def build() -> App:
         demo,
         doctor,
         export,
+        mer,
         methods,
         outcome,
         recon,
@@ -53,6 +54,7 @@ def build() -> App:
     app["uncertainty"].command(regions.regions)
     app.command(score.score)
     app.command(agree.agree)
+    app.command(mer.mer)
     app.command(outcome.outcome)
     app.command(trial.app)
     app.command(export.app)

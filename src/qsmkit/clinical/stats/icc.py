@@ -118,8 +118,9 @@ def icc_of_pairs(pairs: Paired, *, confidence: float = 0.95) -> dict[str, Measur
     low, high = (np.tanh(end) for end in t_interval(z, error, degrees, confidence))
     how = "jackknife over clusters, Fisher z"
     return {
-        form: Measure(exact[form].value, float(low[i]), float(high[i]), "1", pairs.n, how)
+        form: Measure(value, _at_most(float(low[i]), value), _at_least(float(high[i]), value), "1", pairs.n, how)
         for i, form in enumerate(FORMS)
+        for value in [exact[form].value]
     }
 
 
