@@ -1,4 +1,4 @@
-"""The signal of a gradient echo: steady state, decay and phase."""
+"""The signal of a sequence: steady state, preparation, decay and phase."""
 
 from typing import TypeVar
 
@@ -29,6 +29,74 @@ def spoiled_steady_state(density: Values, t1: Values, *, repetition_time: float,
     e, alpha = np.exp(-repetition_time / t1), np.deg2rad(flip_angle)
     magnetisation: Values = density * float(np.sin(alpha)) * (1 - e) / (1 - e * float(np.cos(alpha)))
     return magnetisation
+
+
+def prepared_gradient_echo(
+    density: Values, t1: Values,
+    *, repetition_time: float, inversion_time: float, flip_angle: float, echo_spacing: float, echoes: int, centre: int,
+) -> Values:
+    """Return the transverse magnetisation at the centre of k-space of an inversion-prepared train of small pulses.
+
+    Inversion turns M into −M; M recovers to the first pulse; each pulse leaves M cos α, and M recovers to the next;
+    after the train it recovers to the next inversion (MPRAGE, Mugler & Brookeman 1990; its steady state, Deichmann
+    2000). All this is affine in M, so the steady state is the solution of one linear equation, and
+
+        S = ρ sin α M(centre),   negative where M has not yet passed zero
+
+    Parameters
+    ----------
+    density : float or array
+        Proton density ρ, arbitrary units.
+    t1 : float or array
+        Longitudinal relaxation time, s.
+    repetition_time : float
+        From inversion to inversion, s.
+    inversion_time : float
+        From inversion to the pulse at the centre of k-space, s.
+    flip_angle : float
+        α in degrees.
+    echo_spacing : float
+        From pulse to pulse, s.
+    echoes, centre : int
+        Number of pulses in a train, and of those before the centre of k-space.
+    """
+    alpha = np.deg2rad(flip_angle)
+    cosine, sine = float(np.cos(alpha)), float(np.sin(alpha))
+    before = np.exp(-(inversion_time - centre * echo_spacing) / t1)
+    between = np.exp(-echo_spacing / t1)
+    after = np.exp(-(repetition_time - inversion_time - (echoes - centre) * echo_spacing) / t1)
+    settled = (1 - between) / (1 - cosine * between)  # what pulses without end would leave
+    early, late = (cosine * between) ** centre, (cosine * between) ** echoes
+    steady = (1 - after + after * (settled + late * (1 - before - settled))) / (1 + after * late * before)
+    signal: Values = density * sine * (settled + early * (1 - before * (1 + steady) - settled))
+    return signal
+
+
+def spin_echo(
+    density: Values, t1: Values, r2: Values,
+    *, repetition_time: float, echo_time: float, inversion_time: float | None = None,
+) -> Values:
+    """Return the transverse magnetisation of a spin echo, with an inversion before it if a time is given.
+
+    S = ρ (1 − 2 e^{−TI/T1} + e^{−TR/T1}) e^{−TE R2}, without inversion S = ρ (1 − e^{−TR/T1}) e^{−TE R2}
+
+    Parameters
+    ----------
+    density : float or array
+        Proton density ρ, arbitrary units.
+    t1 : float or array
+        Longitudinal relaxation time, s.
+    r2 : float or array
+        Irreversible transverse relaxation rate, 1/s.
+    repetition_time, echo_time : float
+        TR and the (effective) TE in s.
+    inversion_time : float or None
+        TI in s.
+    """
+    left = np.exp(-repetition_time / t1)
+    recovered = 1 - left if inversion_time is None else 1 - 2 * np.exp(-inversion_time / t1) + left
+    signal: Values = density * recovered * np.exp(-echo_time * r2)
+    return signal
 
 
 def gradient_echo(

@@ -14,6 +14,9 @@ from qsmkit.compiled import parallel, prange
 from qsmkit.grid import Grid
 from qsmkit.simulate.transfer import transfer
 
+VENDOR_COILS = 16
+"""Coils of the array that makes a combined image."""
+
 HELMET = (118.0, 138.0, 132.0)
 """Semi-axes of the helmet, mm."""
 

@@ -6,7 +6,7 @@ volume, ringing and dephasing near strong sources. Then come coils and noise. Bl
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,10 @@ from qsmkit.errors import MetadataError, ParameterError
 from qsmkit.grid import Grid
 from qsmkit.physics.signal import gradient_echo, spoiled_steady_state
 from qsmkit.simulate.body import Body
-from qsmkit.simulate.coils import array_profile, sensitivities, shared_phase
+from qsmkit.simulate.coils import VENDOR_COILS, array_profile, sensitivities, shared_phase, sum_of_squares
+from qsmkit.simulate.combination import Combination, combination_weights, combine
 from qsmkit.simulate.forward import lean_fields, shim
-from qsmkit.simulate.prescription import Prescription
+from qsmkit.simulate.prescription import COARSEST, INSIDE, Prescription
 from qsmkit.simulate.properties import Properties
 from qsmkit.simulate.resample import crop_slabs, fine_samples
 from qsmkit.simulate.space import Space
@@ -28,18 +29,6 @@ from qsmkit.simulate.tissue import TISSUES, Label
 from qsmkit.simulate.transfer import points_per_voxel, transfer, transfer_labels
 from qsmkit.units import hz_per_ppm, radians_per_ppm
 from qsmkit.volume import Scan
-
-COARSEST = 1.0
-"""Largest distance, mm, between the samples whose signals are summed."""
-
-SLAB = 24
-"""Planes of samples whose signal is made together."""
-
-INSIDE = 0.9
-"""A voxel belongs to the mask if more than this share of it lies inside the brain's hull."""
-
-VENDOR_COILS = 16
-"""Coils of the array whose combined image is simulated if no coil is asked for: a modelling choice."""
 
 FAT_SHIFT = -3.4
 """Chemical shift of fat's main peak against water, ppm (recalled)."""
@@ -63,7 +52,9 @@ class GreProtocol(Prescription):
     flip_angle : float
         In degrees.
     coils : int
-        Number of coils whose images are wanted each; 0 for one combined image.
+        Number of coils; 0 for one image as an ideal combination of an array would make it.
+    combination : {"none", "adaptive", "sum-of-squares"}
+        How the coils' images are combined, see `qsmkit.simulate.combination`; "none" leaves them apart.
     shim : bool
         Whether the field over the brain is evened out to second order.
     """
@@ -73,6 +64,7 @@ class GreProtocol(Prescription):
     repetition_time: float = 0.05
     flip_angle: float = 15.0
     coils: int = 0
+    combination: Combination = "none"
     shim: bool = True
 
     def __post_init__(self) -> None:
@@ -90,6 +82,10 @@ class GreProtocol(Prescription):
             raise ParameterError(f"flip_angle = {self.flip_angle}° is out of range; it must be between 0 and 180")
         if not 0 <= self.coils <= 128:
             raise ParameterError(f"coils = {self.coils} is out of range; give 0 for a combined image, at most 128")
+        if self.combination not in ("none", "adaptive", "sum-of-squares"):
+            raise ParameterError(
+                f"combination = {self.combination!r} is unknown; choose from none, adaptive, sum-of-squares"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,13 +104,14 @@ class GreScan:
         By artifact name, each (X, Y, Z), averaged over the voxel: `mask`; `chi`, `chi_positive`, `chi_negative`
         (ppm relative to water); `local_field` (ppm, of the sources inside the brain's hull, mean over the mask
         removed); `total_field` (ppm, as played out, after the shim); `r2star` (1/s); `phase_offset` (rad at echo
-        time zero, not wrapped, without coils' own phases and the ramps of a bipolar readout). Zero outside the mask.
+        time zero, without the ramps of a bipolar readout and the coils' own phases; wrapped if coils were combined).
+        Zero outside the mask.
     labels : (X, Y, Z) uint8 array
         `Label` at the voxel's centre, of the whole head.
     noise_sd : float
         Standard deviation of the noise in the real and in the imaginary channel, of each coil, in the magnitude's unit.
-    sensitivity : (X, Y, Z, C) complex64 array or None
-        Of the coils, where their images were asked for.
+    sensitivity : (X, Y, Z, C) complex64 array
+        Of each coil; of a combined image, C = 1, its shading.
     metadata : dict
         Sidecar, BIDS names.
     """
@@ -126,7 +123,7 @@ class GreScan:
     truth: Mapping[str, AnyArray]
     labels: npt.NDArray[np.uint8]
     noise_sd: float
-    sensitivity: ComplexArray | None
+    sensitivity: ComplexArray
     metadata: dict[str, Any]
 
     def scan(self, name: str = "sub-01") -> Scan:
@@ -137,7 +134,7 @@ class GreScan:
         ParameterError
             The scan holds coils' images.
         """
-        if self.sensitivity is not None:
+        if self.phase.ndim == 5:
             raise ParameterError(f"the scan holds the images of {self.protocol.coils} coils; combine them first")
         return Scan(
             self.phase, self.magnitude, np.array(self.protocol.echo_times), self.protocol.field_strength, self.grid,
@@ -177,30 +174,32 @@ def gre(
     offset = shared_phase(grid, centre, receiver)
     if protocol.coils:
         sensitivity = sensitivities(protocol.coils, grid, centre, receiver)
-        profile = np.linalg.norm(sensitivity, axis=-1)
     else:
-        sensitivity, profile = None, array_profile(VENDOR_COILS, grid, centre)
-    truth["phase_offset"] = offset * truth["mask"]
+        sensitivity = array_profile(VENDOR_COILS, grid, centre)[..., None].astype(np.complex64)
+    profile = sum_of_squares(sensitivity)
 
     maps["field"] = maps["total_field"] + np.float32(FAT_SHIFT) * (body.labels == Label.FAT)
     amplitude = spoiled_steady_state(
         properties.density, properties.t1, repetition_time=protocol.repetition_time, flip_angle=protocol.flip_angle
     )
-    shape = (*grid.shape, len(protocol.echo_times), *((protocol.coils,) if protocol.coils else ()))
+    apart = protocol.coils > 0 and protocol.combination == "none"
+    shape = (*grid.shape, len(protocol.echo_times), *((protocol.coils,) if apart else ()))
     magnitude, phase = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    sigma = 0.0
+    sigma, weights = 0.0, np.ones((1, 1, 1, 1), np.complex64)
     for echo in range(len(protocol.echo_times)):
         signal = _echo(amplitude, maps, head, grid, protocol, echo)
         if echo == 0:
             seen = truth["mask"] if truth["mask"].any() else np.ones(grid.shape, np.bool_)
             sigma = float(np.mean((np.abs(signal) * profile)[seen], dtype=np.float64)) / protocol.snr
         signal *= np.exp(1j * (offset + _ramp(grid, protocol, echo)))
-        if sensitivity is None:
-            _detect(signal * profile, sigma, noise, magnitude[..., echo], phase[..., echo])
-        else:
-            for c in range(protocol.coils):
-                seen_by = signal * sensitivity[..., c]
-                _detect(seen_by, sigma, noise, magnitude[..., echo, c], phase[..., echo, c])
+        images = _receive(signal, sensitivity, sigma, noise)
+        if echo == 0 and protocol.coils and not apart:
+            weights = combination_weights(images, grid, protocol.combination)
+        measured = images if apart else combine(images, weights)
+        magnitude[:, :, :, echo], phase[:, :, :, echo] = np.abs(measured), np.angle(measured)
+    if protocol.coils and not apart:
+        offset = np.angle(np.exp(1j * offset) * combine(sensitivity, weights))
+    truth["phase_offset"] = offset * truth["mask"]
     return GreScan(
         magnitude, phase, grid, protocol, truth, transfer_labels(body.labels, head, grid, outside=Label.AIR), sigma,
         sensitivity, _sidecar(protocol),
@@ -239,18 +238,14 @@ def _echo(
     amplitude: FloatArray, maps: Mapping[str, FloatArray], head: Grid, grid: Grid, protocol: GreProtocol, echo: int
 ) -> ComplexArray:
     """Return the signal of the scan's voxels at one echo, before coils and noise: (X, Y, Z) complex64."""
-    _, fine = fine_samples(grid, protocol.oversampling, COARSEST)
     time = protocol.echo_times[echo]
     turn = radians_per_ppm(protocol.field_strength, time)
 
-    def slabs() -> Iterator[ComplexArray]:
-        for start in range(0, fine.shape[0], SLAB):
-            shape = (min(SLAB, fine.shape[0] - start), fine.shape[1], fine.shape[2])
-            part = fine.cropped((start, 0, 0), shape)
-            a, r, f = (transfer(v, head, part) for v in (amplitude, maps["r2star"], maps["field"]))
-            yield gradient_echo(a, r, f, np.zeros_like(a), echo_time=time, radians_per_ppm=turn)
+    def slab(part: Grid) -> ComplexArray:
+        a, r, f = (transfer(v, head, part) for v in (amplitude, maps["r2star"], maps["field"]))
+        return gradient_echo(a, r, f, np.zeros_like(a), echo_time=time, radians_per_ppm=turn)
 
-    return crop_slabs(slabs(), fine.shape[0], grid.shape)
+    return crop_slabs(slab, fine_samples(grid, protocol.oversampling, COARSEST)[1], grid.shape)
 
 
 def _ramp(grid: Grid, protocol: GreProtocol, echo: int) -> FloatArray:
@@ -262,15 +257,17 @@ def _ramp(grid: Grid, protocol: GreProtocol, echo: int) -> FloatArray:
     return phase
 
 
-def _detect(
-    signal: ComplexArray, sigma: float, rng: np.random.Generator, magnitude: FloatArray, phase: FloatArray
-) -> None:
-    """Add noise to a signal, and write its magnitude and phase, rad, into the given arrays."""
-    noise = rng.standard_normal((*signal.shape, 2), np.float32)
-    noise *= np.float32(sigma)
-    signal += noise.view(np.complex64)[..., 0]
-    magnitude[...] = np.abs(signal)
-    phase[...] = np.angle(signal)
+def _receive(
+    signal: ComplexArray, sensitivity: ComplexArray, sigma: float, rng: np.random.Generator
+) -> ComplexArray:
+    """Return what each coil receives of a signal, with its noise: (X, Y, Z, C) complex64."""
+    images = np.empty(sensitivity.shape, np.complex64)
+    for c in range(sensitivity.shape[-1]):
+        noise = rng.standard_normal((*signal.shape, 2), np.float32)
+        noise *= np.float32(sigma)
+        np.multiply(signal, sensitivity[..., c], out=images[..., c])
+        images[..., c] += noise.view(np.complex64)[..., 0]
+    return images
 
 
 def _space(grid: Grid) -> Space:

@@ -27,6 +27,12 @@ AIR_AROUND = 6.0
 BEYOND_BRAIN = 16.0
 """How far, mm, slices go on beyond the brain."""
 
+COARSEST = 1.0
+"""Largest distance, mm, between the samples whose signals a voxel sums."""
+
+INSIDE = 0.9
+"""A voxel belongs to the mask if more than this share of it lies inside the brain's hull."""
+
 NO_MOTION = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0))
 
 

@@ -4,7 +4,7 @@ Both start at the centre of the first voxel and span the same field of view, so 
 at sample j N/n, with N samples and n voxels along an axis.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from qsmkit.arrays import AnyArray, ComplexArray, FloatArray
 from qsmkit.compiled import thread_count
 from qsmkit.grid import Grid
 from qsmkit.simulate.space import Space
+
+SLAB = 24
+"""Planes of samples that are cropped together."""
 
 
 def fine_samples(grid: Grid, oversampling: float, coarsest: float) -> tuple[Space, Grid]:
@@ -49,24 +52,25 @@ def crop_kspace(signal: ComplexArray, shape: Sequence[int]) -> ComplexArray:
     return signal
 
 
-def crop_slabs(slabs: Iterable[ComplexArray], samples: int, shape: Sequence[int]) -> ComplexArray:
+def crop_slabs(slab: Callable[[Grid], ComplexArray], fine: Grid, shape: Sequence[int]) -> ComplexArray:
     """Return what `crop_kspace` returns for a volume that is never whole in memory.
 
     Parameters
     ----------
-    slabs : iterable of (s, Y, Z) complex arrays
-        The volume, cut across its first axis.
-    samples : int
-        Length of the volume's first axis.
+    slab : callable
+        Returns the volume's complex values on the grid of a slab, a part of the fine grid.
+    fine : Grid
+        Of the volume's samples.
     shape : sequence of int
         Of the result.
     """
+    samples = fine.shape[0]
     columns = np.empty((samples, *shape[1:]), np.complex64)
-    start = 0
-    for slab in slabs:
-        flat = _crop_axis(slab, 2, shape[2], overwrite=True)
-        columns[start : start + len(slab)] = _crop_axis(flat, 1, shape[1], overwrite=True)
-        start += len(slab)
+    for start in range(0, samples, SLAB):
+        planes = min(SLAB, samples - start)
+        part = slab(fine.cropped((start, 0, 0), (planes, fine.shape[1], fine.shape[2])))
+        part = _crop_axis(part, 2, shape[2], overwrite=True)
+        columns[start : start + planes] = _crop_axis(part, 1, shape[1], overwrite=True)
     return _crop_axis(columns, 0, shape[0], overwrite=True)
 
 

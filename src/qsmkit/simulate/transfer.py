@@ -153,11 +153,14 @@ def _interpolate(volume, matrix, offsets, outside, result):  # type: ignore[no-u
                     x0, y0, z0 = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
                     u, v, w = np.float32(x - x0), np.float32(y - y0), np.float32(z - z0)
                     if 0 <= x0 < nx - 1 and 0 <= y0 < ny - 1 and 0 <= z0 < nz - 1:
-                        v00 = volume[x0, y0, z0] * (1 - w) + volume[x0, y0, z0 + 1] * w
-                        v01 = volume[x0, y0 + 1, z0] * (1 - w) + volume[x0, y0 + 1, z0 + 1] * w
-                        v10 = volume[x0 + 1, y0, z0] * (1 - w) + volume[x0 + 1, y0, z0 + 1] * w
-                        v11 = volume[x0 + 1, y0 + 1, z0] * (1 - w) + volume[x0 + 1, y0 + 1, z0 + 1] * w
-                        total += (v00 * (1 - v) + v01 * v) * (1 - u) + (v10 * (1 - v) + v11 * v) * u
+                        v00 = volume[x0, y0, z0] + w * (volume[x0, y0, z0 + 1] - volume[x0, y0, z0])
+                        v01 = volume[x0, y0 + 1, z0] + w * (volume[x0, y0 + 1, z0 + 1] - volume[x0, y0 + 1, z0])
+                        v10 = volume[x0 + 1, y0, z0] + w * (volume[x0 + 1, y0, z0 + 1] - volume[x0 + 1, y0, z0])
+                        v11 = volume[x0 + 1, y0 + 1, z0] + w * (
+                            volume[x0 + 1, y0 + 1, z0 + 1] - volume[x0 + 1, y0 + 1, z0]
+                        )
+                        v0, v1 = v00 + v * (v01 - v00), v10 + v * (v11 - v10)
+                        total += v0 + u * (v1 - v0)
                     else:
                         for corner in range(8):
                             d, e, f = corner // 4, corner // 2 % 2, corner % 2
