@@ -63,3 +63,33 @@ def test_what_cannot_be_exported_is_refused(qsmkit, chi, tmp_path, arguments, st
     assert ran.status == status, ran.err
     assert said in ran.err
     assert not (tmp_path / "out").exists()
+
+
+def test_labels_measurements_and_surfaces_follow_the_map(qsmkit, chi, tmp_path):
+    grid = GRIDS["oblique"]
+    assert qsmkit("export", "dicom", chi, tmp_path / "chi").status == 0
+    labels = tmp_path / "sub-07_dseg.nii.gz"
+    data = np.zeros(grid.shape, np.uint8)
+    data[5:9, 5:9, 5:9], data[15:20, 5:9, 5:9] = 1, 2
+    save_volume(labels, data, grid)
+    (tmp_path / "sub-07_dseg.tsv").write_text("index\tname\n1\tL STN\n2\tR STN\n")
+    ran = qsmkit("export", "seg", labels, tmp_path / "seg.dcm", "--reference", tmp_path / "chi", "--json")
+    assert [s["name"] for s in ran.json["segments"]] == ["L STN", "R STN"]
+    assert [s["voxels"] for s in ran.json["segments"]] == [64, 80]
+    (tmp_path / "m.json").write_text('[{"label": 2, "value": 0.1, "low": 0.09, "high": 0.12, "unit": "ppm", "n": 80}]')
+    ran = qsmkit(
+        "export", "sr", tmp_path / "m.json", tmp_path / "sr.dcm", "--reference", tmp_path / "chi",
+        "--segmentation", tmp_path / "seg.dcm", "--labels", tmp_path / "sub-07_dseg.tsv", "--json",
+    )  # fmt: skip
+    assert (ran.status, ran.json["regions"]) == (0, 1), ran.err
+    assert "R STN" in str(dcmread(tmp_path / "sr.dcm"))
+    ran = qsmkit("export", "stl", labels, tmp_path / "stl", "--source", tmp_path / "chi", "--json")
+    assert [m["File"] for m in ran.json] == ["001_L-STN.stl", "002_R-STN.stl"]
+    assert ran.json[0]["FrameOfReferenceUID"] == dcmread(tmp_path / "chi" / "IM0001.dcm").FrameOfReferenceUID
+    for command in (["seg", labels, tmp_path / "seg.dcm"], ["sr", tmp_path / "m.json", tmp_path / "sr.dcm"]):
+        again = qsmkit("export", *command, "--reference", tmp_path / "chi")
+        assert again.status == 1
+        assert "is there already" in again.err
+    ran = qsmkit("export", "dicom", chi, tmp_path / "pm", "--format", "parametric-map")
+    assert ran.status == 0, ran.err
+    assert dcmread(tmp_path / "pm" / "PM0001.dcm").SOPClassUID.name == "Parametric Map Storage"

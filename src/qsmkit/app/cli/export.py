@@ -1,5 +1,6 @@
 """`qsmkit export`: back to PACS and planning station."""
 
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,9 +14,14 @@ from qsmkit.grid import Grid
 from qsmkit.io import bids_name
 from qsmkit.io.dicom_out.encoding import encoding_for, quantity_of
 from qsmkit.io.dicom_out.images import write_images
+from qsmkit.io.dicom_out.labels import load_labels, read_names
+from qsmkit.io.dicom_out.measurements import read_findings, write_report
 from qsmkit.io.dicom_out.object import STATION_NOTE
+from qsmkit.io.dicom_out.parametric_map import write_parametric_map
 from qsmkit.io.dicom_out.planes import Orientation, Planes
-from qsmkit.io.dicom_out.series import read_series
+from qsmkit.io.dicom_out.segmentation import Drawn, write_segmentation
+from qsmkit.io.dicom_out.series import Series, read_series
+from qsmkit.io.dicom_out.stl import write_surfaces
 from qsmkit.io.dicom_out.study import Study, study_of, study_without_source
 from qsmkit.io.dicom_out.uid import Uids, uid_maker
 from qsmkit.io.nifti import load_volume
@@ -23,6 +29,7 @@ from qsmkit.io.nifti import load_volume
 app = App(name="export", help="Write results as DICOM and STL, for PACS and planning stations.")
 
 _Flag = Parameter(negative="")
+_USUAL = ("chi", "r2star", "swi", "hybrid")
 
 
 @app.command
@@ -98,10 +105,16 @@ def dicom(
     study = _study(source, patient_id, image, volume.grid, uids)
     encoding = encoding_for(quantity, volume.data, title=title, scale=scale, offset=offset, window=window)
     planes = Planes.cut(volume.grid, orientation, anisotropic=anisotropic)
-    made = write_images(
-        out, volume.data, planes, encoding, study, uids, when=datetime.now(), rescale=rescale,
-        series_number=series_number, overwrite=overwrite,
-    )  # fmt: skip
+    now = datetime.now()
+    if format == "images":
+        made = write_images(
+            out, volume.data, planes, encoding, study, uids, when=now, rescale=rescale,
+            series_number=series_number, overwrite=overwrite,
+        )  # fmt: skip
+    else:
+        made = write_parametric_map(
+            out, volume.data, planes, encoding, study, uids, when=now, series_number=series_number, overwrite=overwrite
+        )
     if json:
         console.print_json(made.as_dict())
         return
@@ -112,7 +125,156 @@ def dicom(
     console.say(STATION_NOTE)
 
 
-_USUAL = ("chi", "r2star", "swi", "hybrid")
+@app.command
+def seg(
+    labels: Path,
+    out: Path,
+    /,
+    *,
+    reference: Path,
+    names: Path | None = None,
+    drawn: Drawn = "automatic",
+    title: str = "Structures",
+    uid_seed: str | None = None,
+    overwrite: bool = False,
+    json: Annotated[bool, _Flag] = False,
+) -> None:
+    """Write a label image as DICOM SEG on the slices of an exported series.
+
+    Parameters
+    ----------
+    labels
+        NIfTI label image on the exported map's voxels.
+    out
+        File to make, .dcm.
+    reference
+        Folder of the series that the segments refer to, as `export dicom` wrote it.
+    names
+        Table with the columns index and name; by default the .tsv beside the image.
+    drawn
+        How the labels came about.
+    title
+        Name of the series.
+    uid_seed
+        Words that make all new UIDs the same on every run.
+    overwrite
+        Replace a file that is there.
+    json
+        Print a summary as JSON on stdout.
+    """
+    series = _only_series(reference)
+    made = write_segmentation(
+        out, load_labels(labels, names), series, uid_maker(uid_seed), when=datetime.now(), title=title, drawn=drawn,
+        overwrite=overwrite,
+    )  # fmt: skip
+    if json:
+        console.print_json(asdict(made))
+        return
+    rows = [(str(s["number"]), str(s["label"]), s["name"], str(s["voxels"])) for s in made.segments]
+    console.print_table(("segment", "label", "name", "voxels"), rows)
+    console.say(f"{len(rows)} segments on {series.description} → {out}")
+    console.say(STATION_NOTE)
+
+
+@app.command
+def sr(
+    measurements: Path,
+    out: Path,
+    /,
+    *,
+    reference: Path,
+    segmentation: Path | None = None,
+    labels: Path | None = None,
+    uid_seed: str | None = None,
+    overwrite: bool = False,
+    json: Annotated[bool, _Flag] = False,
+) -> None:
+    """Write measurements of regions as a DICOM structured report (TID 1500).
+
+    Parameters
+    ----------
+    measurements
+        JSON of `uncertainty regions --json`, or a table with value, unit, and name or label; low, high, n, method and
+        quantity where known.
+    out
+        File to make, .dcm.
+    reference
+        Folder of the series that was measured, as `export dicom` wrote it.
+    segmentation
+        DICOM SEG of that series; a region of a segment's name refers to it.
+    labels
+        Table with the columns index and name, for measurements that bear labels only.
+    uid_seed
+        Words that make all new UIDs the same on every run.
+    overwrite
+        Replace a file that is there.
+    json
+        Print a summary as JSON on stdout.
+    """
+    series = _only_series(reference)
+    segments = _only_series(segmentation, pixels=True).headers[0] if segmentation else None
+    findings = read_findings(measurements, read_names(labels) if labels else None)
+    write_report(
+        out, findings, series, segments, uid_maker(uid_seed), when=datetime.now(), overwrite=overwrite
+    )
+    regions = len({f.region for f in findings})
+    if json:
+        console.print_json({"file": out, "regions": regions, "measurements": len(findings)})
+        return
+    console.say(f"{len(findings)} measurements of {regions} regions on {series.description} → {out}")
+
+
+@app.command
+def stl(
+    labels: Path,
+    out: Path,
+    /,
+    *,
+    names: Path | None = None,
+    source: Path | None = None,
+    smooth: float = 0.7,
+    overwrite: bool = False,
+    json: Annotated[bool, _Flag] = False,
+) -> None:
+    """Write the surface of each label as STL in LPS millimetres, with a sidecar that says so.
+
+    Parameters
+    ----------
+    labels
+        NIfTI label image.
+    out
+        Folder to make.
+    names
+        Table with the columns index and name; by default the .tsv beside the image.
+    source
+        DICOM of the scan or of the exported series: sidecars name its frame of reference if the voxels are the same.
+    smooth
+        Standard deviation of the blur before the surface is cut, in units of the smallest voxel edge; the volume is
+        kept. 0 leaves the voxels' steps.
+    overwrite
+        Replace a folder of surfaces that is there.
+    json
+        Print a summary as JSON on stdout.
+    """
+    image = load_labels(labels, names)
+    study = study_of(read_series(source), image.grid, uid_maker()) if source else None
+    made = write_surfaces(out, image, study, smooth=smooth, overwrite=overwrite)
+    if json:
+        console.print_json(made)
+        return
+    rows = [
+        (m["File"], m["Name"], f"{m['VoxelVolume_mm3']:.1f}", f"{m['MeshVolume_mm3']:.1f}", str(m["Triangles"]))
+        for m in made
+    ]
+    console.print_table(("file", "name", "voxels mm³", "mesh mm³", "triangles"), rows)
+    console.say(f"coordinates are LPS mm{f'; {study.space}' if study else ''} → {out}")
+
+
+def _only_series(path: Path, *, pixels: bool = False) -> Series:
+    series = read_series(path, pixels=pixels)
+    if len(series) > 1:
+        raise InputError(f"{path} holds {len(series)} series; name the folder of one")
+    return series[0]
 
 
 def _study(source: Path | None, patient_id: str | None, image: Path, grid: Grid, uids: Uids) -> Study:

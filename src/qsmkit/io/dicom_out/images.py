@@ -158,10 +158,8 @@ def write_images(
         for k, image in enumerate(_slices(series, stored.pixels, planes, study, uids, when)):
             names.append(f"IM{k + 1:04d}.dcm")
             image.save_as(scratch / names[-1], enforce_file_format=True)
-        error = _misplacement(scratch, planes)
-        if error > CORNER_TOLERANCE:
-            raise GeometryError(f"{out}: read again, a corner lies {error:.3g} mm beside the map's; nothing is written")
-    _warn(out, planes, stored.clipped, stored.not_finite)
+        error = verified_placement(scratch, planes)
+    warn_of_losses(out, planes, stored.clipped, stored.not_finite)
     return Exported(
         tuple(out / n for n in names), str(study.attributes.StudyInstanceUID), str(series.SeriesInstanceUID),
         study.frame_uid, study.shares_space, study.space, description, planes.shape, error,
@@ -242,16 +240,26 @@ def _describe_derivation(series: Dataset, encoding: Encoding, study: Study) -> N
     series.RealWorldValueMappingSequence = [mapping]
 
 
-def _misplacement(folder: Path, planes: Planes) -> float:
-    """Return the largest distance in mm of a corner of the written series from the map's."""
+def verified_placement(folder: Path, planes: Planes) -> float:
+    """Return the largest distance in mm of a corner of a written series, as it is read again, from the map's.
+
+    Raises
+    ------
+    GeometryError
+        It is more than a hundredth of a millimetre.
+    """
     (written,) = read_series(folder)
     slices, rows, columns = planes.shape
     corners = np.array(np.meshgrid((0, columns - 1), (0, rows - 1), (0, slices - 1))).reshape(3, -1).T
     expected = np.array([planes.place(k, r, c) for c, r, k in corners])
-    return float(np.linalg.norm(written.grid().world(corners) - expected, axis=1).max())
+    error = float(np.linalg.norm(written.grid().world(corners) - expected, axis=1).max())
+    if error > CORNER_TOLERANCE:
+        raise GeometryError(f"read again, a corner lies {error:.3g} mm beside the map's; nothing is written")
+    return error
 
 
-def _warn(out: Path, planes: Planes, clipped: float, not_finite: float) -> None:
+def warn_of_losses(out: Path, planes: Planes, clipped: float, not_finite: float) -> None:
+    """Warn of values that did not fit, and of sizes that importers may refuse."""
     extent = max(n * s for n, s in zip(planes.shape, planes.spacing, strict=True))
     for bad, words in (
         (clipped > 0, f"{clipped:.3g} % of the voxels lie outside the range of 12 bits and are clipped"),

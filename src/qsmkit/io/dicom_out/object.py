@@ -50,13 +50,18 @@ def new_object(study: Dataset, sop_class: UID, instance_uid: UID, when: datetime
     made.file_meta = meta
     made.SOPClassUID = sop_class
     made.SOPInstanceUID = instance_uid
-    made.InstanceCreationDate = made.SeriesDate = made.ContentDate = when.strftime("%Y%m%d")
-    made.InstanceCreationTime = made.SeriesTime = made.ContentTime = when.strftime("%H%M%S.%f")
+    stamp(made, when)
     made.Manufacturer = MANUFACTURER
     made.ManufacturerModelName = MODEL
     made.SoftwareVersions = software_version()
     made.DeviceSerialNumber = "none"
     return made
+
+
+def stamp(made: Dataset, when: datetime) -> None:
+    """Say when an object was made."""
+    made.InstanceCreationDate = made.SeriesDate = made.ContentDate = when.strftime("%Y%m%d")
+    made.InstanceCreationTime = made.SeriesTime = made.ContentTime = when.strftime("%H%M%S.%f")
 
 
 def software_version() -> str:

@@ -25,3 +25,8 @@ def uid_maker(seed: str | None = None) -> Uids:
         return UID(f"2.25.{unique.int}")
 
     return make
+
+
+def tracking_uid(patient_id: str, name: str) -> UID:
+    """Return the UID by which a structure of a patient is followed: the same at every visit."""
+    return uid_maker(f"tracking\n{patient_id.strip()}")(name)
