@@ -9,12 +9,15 @@ import numpy.typing as npt
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.errors import GeometryError, ParameterError, ShapeError
 from qsmkit.grid import Grid
-from qsmkit.simulate.calvaria import draw_surroundings
+from qsmkit.simulate.calvaria import draw_vault
 from qsmkit.simulate.cortex import draw_template_brain
-from qsmkit.simulate.nuclei import AC, PC, nuclei, paint
+from qsmkit.simulate.face import draw_face
+from qsmkit.simulate.nuclei import AC, PC, nuclei, paint, paint_capsule
 from qsmkit.simulate.parametric import draw_parametric_brain
 from qsmkit.simulate.space import Space, lattice_noise
 from qsmkit.simulate.template import Template
+from qsmkit.simulate.tissue import Label
+from qsmkit.simulate.vessels import draw_veins
 from qsmkit.simulate.warp import BODY_LATTICE, draw_pose, draw_warp
 
 EXTENT = ((-91.0, 91.0), (-106.0, 112.0), (-112.0, 92.0))
@@ -99,7 +102,7 @@ def draw_body(
     """
     if not 0.3 <= step <= 4:
         raise ParameterError(f"step = {step} mm is out of range; it must be between 0.3 and 4")
-    whole, folds, around, spots, place = np.random.default_rng(rng).spawn(5)
+    whole, folds, vault, face, veins, spots, place = np.random.default_rng(rng).spawn(7)
     matrix = draw_pose(place) if pose is None else _rigid(pose)
     x, y, z = (low + step * np.arange(round((high - low) / step), dtype=np.float64) for low, high in EXTENT)
     space, warp = Space((x, y, z)), draw_warp(whole)
@@ -109,7 +112,9 @@ def draw_body(
         labels, hull = draw_parametric_brain(space, warp, folds)
     else:
         labels, hull = draw_template_brain(space, warp, template, drawn, folds)
-    draw_surroundings(space, warp, labels, hull, around)
+    draw_vault(space, warp, labels, hull, vault)
+    inside = space.interpolate(hull, BODY_LATTICE)
+    draw_face(space, warp, labels, inside, face)
     affine = matrix @ np.diag((step, step, step, 1.0))
     affine[:3, 3] = matrix[:3, :3] @ (x[0], y[0], z[0]) + matrix[:3, 3]
     grid = Grid(space.shape, affine)
@@ -117,11 +122,14 @@ def draw_body(
     landmarks = dict(zip(("AC", "PC", "midline"), points, strict=True))
     for nucleus in drawn:
         paint(labels, nucleus)
-        inside = np.argwhere(nucleus.distance < 0)
-        if len(inside):
-            landmarks[nucleus.name] = grid.world(inside.mean(0) + [s.start for s in nucleus.box])
+        within = np.argwhere(nucleus.distance < 0)
+        if len(within):
+            landmarks[nucleus.name] = grid.world(within.mean(0) + [s.start for s in nucleus.box])
+    paint_capsule(labels, drawn)
+    thin = draw_veins(space, warp, labels, hull, veins)
     texture = space.interpolate(lattice_noise(spots, 9.0, 0.6, BODY_LATTICE), BODY_LATTICE)
-    return Body(grid, labels, hull < 0, texture, landmarks)
+    brain = (inside < 0) & ~np.isin(labels, (Label.BONE, Label.DIPLOE, Label.AIR))
+    return Body(grid, labels, brain, texture, landmarks, thin)
 
 
 def _rigid(pose: npt.ArrayLike) -> npt.NDArray[np.float64]:

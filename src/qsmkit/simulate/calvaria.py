@@ -1,29 +1,44 @@
-"""The skull's vault, the scalp, the face, the air within, and the neck, about the hull of a body's brain.
+"""The skull's vault and the scalp about the hull of a body's brain, and the outline of face and neck.
 
-Stereotactic RAS mm; paired structures are given on the right. The vault has two tables of compact bone with diploë
-between, of a thickness that varies from place to place. Positions are read off the template or typical: a modelling
-choice.
+The vault has two tables of compact bone with diploë between where it is thick enough. It is thin at the temples and
+thick at the back; its outside is smoother than the brain. Numbers without a source are a modelling choice.
 """
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from qsmkit.arrays import FloatArray
-from qsmkit.simulate.shapes import Ellipsoid, Shape, Tube, union
+from qsmkit.simulate.face import OUTLINE
+from qsmkit.simulate.shapes import union
 from qsmkit.simulate.space import Space, lattice_noise
 from qsmkit.simulate.tissue import Label
 from qsmkit.simulate.warp import BODY_LATTICE, Warp
 
-FACE = Ellipsoid((0, 40, -62), (62, 52, 66))
-NECK = Tube(((0, -28, -60, 60), (0, -26, -150, 58)))
-SUBARACHNOID, SCALP, TABLE, WALL = 1.5, 5.5, 1.5, 1.2
-"""Thickness of the CSF over the hull, of the scalp, of a table of compact bone, and of the bone about air, mm."""
+SUBARACHNOID, TABLE, SKIN, SCALP = 1.4, 1.5, 2.0, 5.8
+"""Thickness of the CSF over the hull, of a table of compact bone, of skin, and of the scalp with its skin, mm."""
+
+THICKNESS, THICKNESS_SPREAD, THINNEST = 6.6, 0.8, 2.4
+"""Of the vault, mm: 6 to 7 on the average of adults (recalled), its spread from place to place, the least."""
+
+UNEVEN: tuple[tuple[tuple[float, float, float], float, float], ...] = (
+    ((70, -8, -12), 26.0, -4.2),  # squama of the temporal bone
+    ((0, -102, -12), 16.0, 4.0),  # occipital protuberance
+    ((0, 74, 8), 22.0, 1.5),  # frontal bone
+)
+"""Where the vault is thinner or thicker: place in template mm (both sides), reach in mm, by how much in mm."""
+
+SMOOTH = 24.0
+"""Hollows of the brain's hull narrower than twice this, mm, do not show on the skull's outside."""
+
+BASE = (-42.0, -14.0)
+"""Below and above these heights, template mm, the skull's outside is that of the base and of the vault."""
 
 
-def draw_surroundings(
+def draw_vault(
     space: Space, warp: Warp, labels: npt.NDArray[np.uint8], hull: FloatArray, rng: np.random.Generator
 ) -> None:
-    """Fill the samples outside the brain (label 0) of `labels`, in place.
+    """Fill the samples outside the brain (label 0) of `labels`, in place: skull, scalp, soft tissue, air around.
 
     Parameters
     ----------
@@ -34,26 +49,45 @@ def draw_surroundings(
     labels : (X, Y, Z) uint8 array
         Zero outside the brain.
     hull : (X, Y, Z) float32 array
-        Signed distance from the brain's hull, mm.
+        Signed distance from the brain's hull, mm, on `BODY_LATTICE`.
     rng : Generator
-        Source of randomness: thickness of the vault, walls of cavities, mastoid cells.
+        Source of randomness: thickness of the vault.
     """
+    position = warp.template(BODY_LATTICE)
+    thickness = _thickness(position, rng)
+    low, high = BASE
+    vault = np.clip((position[2] - low) / (high - low), 0, 1)
+    outer = vault * closed(hull, SMOOTH) + (1 - vault) * hull - np.float32(SUBARACHNOID) - thickness
+    soft = outer - np.float32(SCALP)
+    for shape, blend in OUTLINE:
+        soft = union(soft, shape.distance(position), blend)
     outside = labels == 0
-    thickness = space.interpolate(
-        np.clip(6.2 + 1.0 * lattice_noise(rng, 60.0, lattice=BODY_LATTICE), 3.5, 9).astype(np.float32), BODY_LATTICE)
-    outer = hull - np.float32(SUBARACHNOID) - thickness
-    soft = union(union(outer - np.float32(SCALP), _whole(FACE, space, warp), 18), _whole(NECK, space, warp), 22)
+    inner = space.interpolate(hull, BODY_LATTICE)
+    depth = space.interpolate(soft.astype(np.float32), BODY_LATTICE)
     fill = np.full(labels.shape, Label.AIR, np.uint8)
-    fill[soft < 0] = Label.SKIN
-    fill[soft < -2.0] = Label.FAT
-    fill[soft < -4.5] = Label.MUSCLE
-    fill[outer < 0] = Label.BONE
-    fill[(outer < -TABLE) & (hull > SUBARACHNOID + TABLE)] = Label.DIPLOE
-    fill[hull < SUBARACHNOID] = Label.CSF
+    fill[depth < 0] = Label.SKIN
+    fill[depth < -SKIN] = Label.FAT
+    fill[depth < -SKIN - 3.2] = Label.MUSCLE
+    depth = space.interpolate(outer.astype(np.float32), BODY_LATTICE)
+    fill[depth < 0] = Label.BONE
+    fill[(depth < -TABLE) & (inner > SUBARACHNOID + TABLE)] = Label.DIPLOE
+    fill[inner < SUBARACHNOID] = Label.CSF
     labels[outside] = fill[outside]
 
 
-def _whole(shape: Shape, space: Space, warp: Warp) -> FloatArray:
-    """Return the distance from a large smooth shape, by way of the lattice."""
-    return space.interpolate(shape.distance(warp.template(BODY_LATTICE)), BODY_LATTICE)
+def closed(distance: FloatArray, reach: float) -> FloatArray:
+    """Return the signed distance, on `BODY_LATTICE`, of a solid whose hollows narrower than 2 `reach` are filled."""
+    step = BODY_LATTICE.step
+    wide = distance < reach
+    signed = distance_transform_edt(~wide, step) - distance_transform_edt(wide, step) + reach
+    smooth: FloatArray = gaussian_filter(signed.astype(np.float32), 1.5)
+    return np.minimum(smooth, distance)
 
+
+def _thickness(position: FloatArray, rng: np.random.Generator) -> FloatArray:
+    thickness = THICKNESS + THICKNESS_SPREAD * lattice_noise(rng, 50.0, lattice=BODY_LATTICE)
+    for (x, y, z), reach, more in UNEVEN:
+        square = (np.abs(position[0]) - x) ** 2 + (position[1] - y) ** 2 + (position[2] - z) ** 2
+        thickness += more * np.exp(-0.5 * square / reach**2)
+    result: FloatArray = np.maximum(thickness, THINNEST).astype(np.float32)
+    return result

@@ -101,11 +101,10 @@ def draw_template_brain(
     labels : (X, Y, Z) uint8 array
         Grey matter, white matter and CSF inside the hull, zero outside.
     hull : (X, Y, Z) float32 array
-        Signed distance from the hull, mm, negative inside.
+        Signed distance from the hull, mm, negative inside, on `BODY_LATTICE`.
     """
-    coarse = hull_of(template, warp)
-    hull = space.interpolate(coarse, BODY_LATTICE)
-    inside = np.argwhere(coarse < 2)
+    hull = hull_of(template, warp)
+    inside = np.argwhere(hull < 2)
     low, high = (np.array([a[i] for a, i in zip(BODY_LATTICE.axes, corner, strict=True)])
                  for corner in (inside.min(0), inside.max(0)))
     box = space.box(low, high)
@@ -116,7 +115,7 @@ def draw_template_brain(
     t1, grey, white = sampled(_sharpened(template), _voxels(template, position))
     deep = _deep(part, warp, box, nuclei)
     fluid = (grey + white < 0.5) | (t1 < CSF_T1)
-    outside = part.interpolate(coarse, BODY_LATTICE)
+    outside = part.interpolate(hull, BODY_LATTICE)
     core = white > np.float32(WHITE) - np.float32(CROWN) * np.exp(outside / CROWN_DEPTH) + np.float32(0.07) * uneven
     core |= deep
     core &= ~(deep & (t1 < CSF_T1)) & ~(fluid & ~deep)

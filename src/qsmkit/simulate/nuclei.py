@@ -7,7 +7,7 @@ follow the outlines in the MNI152 template (modelling choice). No two solids ove
 between them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,8 +71,12 @@ NUCLEI: Mapping[str, tuple[Label, Paired]] = {
 DENTATE_SHEET = 2.2
 """Thickness of the dentate's sheet, template mm: of one fold and the white matter within (modelling choice)."""
 
-REACH = 5.0
+REACH = 7.0
 """How far around a nucleus its distance is computed, mm."""
+
+
+CAPSULE_WALLS, CAPSULE = (("Putamen", "GPe", "GPi"), ("Caudate", "Thalamus")), 9.0
+"""Nuclei on either side of the internal capsule, and how far these may be apart, template mm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +131,27 @@ def around(
 def paint(labels: npt.NDArray[np.uint8], nucleus: Nucleus) -> None:
     """Write a nucleus into the labels of a head, in place."""
     labels[nucleus.box][nucleus.distance < 0] = nucleus.label
+
+
+def paint_capsule(labels: npt.NDArray[np.uint8], drawn: Sequence[Nucleus]) -> None:
+    """Write the internal capsule into the labels of a head, in place: white matter between two rows of nuclei.
+
+    Laterally lie putamen and pallidum, medially caudate and thalamus.
+    """
+    for side in ("R", "L"):
+        rows = [[n for n in drawn if n.name in {f"{name}_{side}" for name in names}] for names in CAPSULE_WALLS]
+        boxes = [n.box for row in rows for n in row]
+        box = tuple(slice(min(b[d].start for b in boxes), max(b[d].stop for b in boxes)) for d in range(3))
+        apart = []
+        for row in rows:
+            nearest = np.full([s.stop - s.start for s in box], REACH, np.float32)
+            for n in row:
+                here = tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(n.box, box, strict=True))
+                np.minimum(nearest[here], n.distance, out=nearest[here])
+            apart.append(nearest)
+        part = labels[box]
+        between = (np.maximum(*apart) < 0.95 * REACH) & (apart[0] + apart[1] < CAPSULE)
+        part[between & (part == Label.WHITE_MATTER)] = Label.INTERNAL_CAPSULE
 
 
 def _crumpled(bag: Paired, position: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from qsmkit.simulate.nuclei import AC, around
 from qsmkit.simulate.shapes import Shape
 from qsmkit.simulate.space import LATTICE, Space
 from qsmkit.simulate.tissue import Label
-from qsmkit.simulate.warp import Warp
+from qsmkit.simulate.warp import BODY_LATTICE, Warp
 
 LIGHT_AC = np.array([0.0, 14.0, 0.0])
 """Where the light head has its anterior commissure, mm."""
@@ -42,15 +42,17 @@ def draw_parametric_brain(
     labels : (X, Y, Z) uint8 array
         Grey matter, white matter and CSF inside the hull, zero outside.
     hull : (X, Y, Z) float32 array
-        Signed distance from the hull, mm, negative inside.
+        Signed distance from the hull, mm, negative inside, on `BODY_LATTICE`.
     """
     position = _light(warp.template(LATTICE))
-    labels, hull = draw_brain(space, envelope(position), position, rng)
+    labels, _ = draw_brain(space, envelope(position), position, rng)
     ventricles = [(Label.CSF, side) for tube in LATERAL_VENTRICLE for side in (tube, tube.mirrored())]
     for label, shape in (*MIDLINE, *ventricles):
         box = space.box(*around(_template_bounds(shape), warp, 4.0))
         labels[box][shape.distance(_light(warp.template(space.part(box)))) < 0] = label
-    return labels, hull.astype(np.float32, copy=False)
+    hull = envelope(_light(warp.template(BODY_LATTICE))).hull
+    labels[(space.interpolate(hull, BODY_LATTICE) < 0) & (labels == 0)] = Label.CSF
+    return labels, hull
 
 
 def _light(template: FloatArray) -> FloatArray:

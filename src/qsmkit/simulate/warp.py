@@ -78,7 +78,7 @@ class Warp:
     def _shift_at(self, points: Points) -> Points:
         start = np.array([axis[0] for axis in BODY_LATTICE.axes])
         index = ((points - start) / BODY_LATTICE.step).T
-        along = [map_coordinates(u.astype(np.float64), index, order=1, mode="nearest") for u in self.shift]
+        along = [map_coordinates(u, index, np.float64, order=1, mode="nearest") for u in self.shift]
         shift: Points = np.stack(along, 1)
         return shift
 
