@@ -1,7 +1,7 @@
 """The veins of a body: sinuses of the dura, deep veins, and cortical and medullary veins of calibres down to 0.4 mm.
 
 Courses are polygons in stereotactic coordinates, rounded off; sinuses of the convexity and cortical veins follow the
-hull of the brain. Radii are mm in the head: typical values (recalled). A vein thinner than a sample fills a share of it,
+hull of the brain. Radii are mm in the head: typical values (recalled). A vein thinner than a sample fills a share:
 
     share = w clip(1/2 − d/h, 0, 1),
 
