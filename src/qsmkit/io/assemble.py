@@ -92,7 +92,7 @@ def assemble_scan(
             "they are left out of every mask", DataWarning, stacklevel=3,
         )  # fmt: skip
     manufacturer = str(phase_metadata[0].get("Manufacturer", ""))
-    if manufacturer.upper().startswith("GE") and not flip_phase:
+    if manufacturer.upper().startswith("GE") and not (flip_phase or phase_metadata[0].get("PhaseNegated")):
         warnings.warn(
             f"{name}: {manufacturer} scanners may store phase with the opposite sign; if veins come out "
             "diamagnetic, flip the phase", DataWarning, stacklevel=3,

@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import dcm2niix
+import nibabel as nib
+import numpy as np
 
 from qsmkit.errors import InputError
 from qsmkit.io.sidecar import read_sidecar
 
 TIMEOUT = 300.0
 """Longest time in s for one volume; a damaged file may make the converter run forever."""
+
+_FIRST_VOXEL = 352
+"""Bytes before the values of a NIfTI file without extensions."""
 
 NAME, VERSION = "dcm2niix", version("dcm2niix")
 
@@ -69,4 +74,26 @@ def run(files: Sequence[Path], into: Path, *, timeout: float = TIMEOUT) -> list[
     if done.returncode or not made:
         said = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line or "arning" in line]
         raise InputError(f"{NAME} made no image of it ({(said or ['no reason given'])[0].strip()[:200]})")
-    return [Converted(p, read_sidecar(s) if (s := p.with_suffix(".json")).is_file() else {}) for p in made]
+    return [
+        Converted(volume, read_sidecar(s) if (s := path.with_suffix(".json")).is_file() else {})
+        for path in made
+        for volume in _volumes(path)
+    ]
+
+
+def _volumes(path: Path) -> list[Path]:
+    """Return an image's volumes, each in a file of its own with the stored values as they are."""
+    image: Any = nib.Nifti1Image.from_filename(path)
+    if len(image.shape) != 4:
+        return [path]
+    stored = np.asarray(image.dataobj.get_unscaled())
+    header = image.header.copy()
+    header.set_data_shape(stored.shape[:3])
+    header["scl_slope"], header["scl_inter"] = image.dataobj.slope, image.dataobj.inter
+    header["vox_offset"] = _FIRST_VOXEL
+    paths = []
+    for number in range(stored.shape[3]):
+        paths.append(path.with_name(f"{path.stem}_{number}.nii"))
+        content = stored[..., number].tobytes(order="F")
+        paths[-1].write_bytes(header.binaryblock.ljust(_FIRST_VOXEL, b"\0") + content)
+    return paths
