@@ -1,0 +1,400 @@
+"""Computed tomography of a head: tissue in HU, and leads, streaks and noise as a scanner shows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
+
+from qsmkit.arrays import BoolArray, FloatArray
+from qsmkit.errors import ParameterError, ShapeError
+from qsmkit.grid import Grid
+from qsmkit.simulate.bearings import Bearings, Shell
+from qsmkit.simulate.body import Body
+from qsmkit.simulate.brain_shift import BrainShift
+from qsmkit.simulate.curve import Points
+from qsmkit.simulate.hardening import Beam, add_streaks
+from qsmkit.simulate.leads import Lead, LeadPlan, Vector
+from qsmkit.simulate.metal import Cloud, cap_cloud, lead_cloud, splat
+from qsmkit.simulate.stereotactic import Localiser
+from qsmkit.simulate.surgery import implanted, operate
+from qsmkit.simulate.tissue import PARENCHYMA, Label, spread
+from qsmkit.simulate.transfer import moved, points_per_voxel, rigid_motion, transfer
+
+AIR, CEILING, EXTENDED = -1000, 3071, 32767
+"""CT numbers of air, and the largest of a 12-bit and of an extended scale, HU."""
+
+FLOOR = -1024
+"""Least CT number that a scanner stores, HU."""
+
+HOUNSFIELD = {
+    Label.CAUDATE: 38.0, Label.PALLIDUM: 38.0, Label.PUTAMEN: 38.0, Label.RED_NUCLEUS: 36.0, Label.DENTATE: 37.0,
+    Label.NIGRA_STN: 36.0, Label.THALAMUS: 36.0, Label.WHITE_MATTER: 29.0, Label.GREY_MATTER: 39.0, Label.CSF: 6.0,
+    Label.VEIN: 58.0, Label.FAT: -95.0, Label.BONE: 1350.0, Label.AIR: float(AIR), Label.MUSCLE: 55.0,
+    Label.CALCIFICATION: 320.0, Label.GPE: 38.0, Label.GPI: 38.0, Label.STN: 36.0, Label.SNC: 36.0, Label.SNR: 36.0,
+    Label.ZONA_INCERTA: 31.0, Label.INTERNAL_CAPSULE: 28.0, Label.DIPLOE: 550.0, Label.SKIN: 65.0,
+    Label.VITREOUS: 12.0, Label.CAVERNOMA: 58.0, Label.HAEMOSIDERIN: 45.0, Label.MICROBLEED: 44.0,
+    Label.HAEMATOMA: 68.0, Label.ENHANCING: 42.0, Label.DEPOT: 60.0, Label.RIM_LESION: 30.0,
+}
+"""CT numbers at 120 kV, HU: typical of adults, rounded (recalled); lesions are modelling choices."""
+
+
+BONE_THRESHOLD = 300
+"""CT number above which a real CT shows bone or metal, HU."""
+
+METAL_THRESHOLD = 2500
+"""Pieces denser than this, HU, make streaks."""
+
+TEXTURE = 1.5
+"""Unevenness of brain tissue, HU."""
+
+GRAIN = 0.7
+"""Width of the noise's grain over that of the point-spread function (modelling choice)."""
+
+METAL_BEAM = Beam()
+
+BONE_BEAM = Beam(hardening=0.02, edge=0.0, views=90, element=3.0, feed=0.0, ripple=0.0, reach=1e6)
+"""What is left of beam hardening by bone after a scanner's own correction (modelling choice)."""
+
+COARSE = 3.0
+"""Voxel size on which beam hardening by bone is computed, mm."""
+
+NECK = 40.0
+"""How far the lowest samples of a body are continued downwards, mm."""
+
+MARGIN = 8.0
+"""Air around the head in the image, mm."""
+
+BELOW_BRAIN = 18.0
+"""How far a head CT reaches below the brain, mm."""
+
+
+@dataclass(frozen=True, slots=True)
+class CtProtocol:
+    """How a head is scanned.
+
+    Attributes
+    ----------
+    voxel_size : tuple of float
+        Right-left, back-front, and from slice to slice, mm.
+    rotation, translation : tuple of float
+        Pose of the head in the scanner: it is turned about the world's x, y and z (degrees), then moved (mm).
+    gantry_tilt : float
+        Angle in degrees by which the slices are tilted about x, and with them the stack (as after the correction of
+        a tilted gantry's shear).
+    fwhm : float
+        Full width at half maximum of the point-spread function, mm.
+    noise_hu : float
+        Standard deviation of the noise in the brain, HU.
+    extended : bool
+        Whether CT numbers above 3071 HU are kept.
+    streaks : float
+        Strength of beam hardening, in multiples of the usual.
+
+    Raises
+    ------
+    ParameterError
+        A number is out of range.
+    """
+
+    voxel_size: Vector = (0.5, 0.5, 0.6)
+    rotation: Vector = (0.0, 0.0, 0.0)
+    translation: Vector = (0.0, 0.0, 0.0)
+    gantry_tilt: float = 0.0
+    fwhm: float = 0.9
+    noise_hu: float = 10.0
+    extended: bool = False
+    streaks: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("voxel_size", "rotation", "translation"):
+            value = getattr(self, name)
+            if np.shape(value) != (3,) or not np.isfinite(value).all():
+                raise ParameterError(f"{name} {value} of a CT is not three finite numbers")
+        if not 0.3 <= min(self.voxel_size) <= max(self.voxel_size) <= 5:
+            raise ParameterError(f"CT voxel size {self.voxel_size} mm is out of range; give lengths from 0.3 to 5 mm")
+        for name, value, least, most in (
+            ("gantry_tilt", self.gantry_tilt, -30, 30), ("fwhm", self.fwhm, 0.3, 3),
+            ("noise_hu", self.noise_hu, 0, 200), ("streaks", self.streaks, 0, 10),
+        ):
+            if not least <= value <= most:
+                raise ParameterError(f"{name} = {value} of a CT is out of range; give {least} to {most}")
+
+
+@dataclass(frozen=True, eq=False)
+class CtTruth:
+    """What is true about a CT.
+
+    Attributes
+    ----------
+    to_ct : (4, 4) array
+        Rigid transform from head RAS mm to the CT's RAS mm.
+    leads : tuple of Lead
+        In head RAS.
+    shift : BrainShift or None
+        How tissue moved before the scan; leads stay where they were put.
+    air : (X, Y, Z) bool array
+        Pneumocephalus, on the CT's grid.
+    air_volume : float
+        Of the pneumocephalus, mm³.
+    localiser : Localiser or None
+        The frame's rods, in head RAS.
+    """
+
+    to_ct: Points
+    leads: tuple[Lead, ...]
+    shift: BrainShift | None
+    air: BoolArray
+    air_volume: float
+    localiser: Localiser | None
+
+    @property
+    def leads_in_ct(self) -> tuple[Lead, ...]:
+        """The leads in the CT's RAS."""
+        return tuple(lead.moved(self.to_ct) for lead in self.leads)
+
+
+@dataclass(frozen=True, eq=False)
+class CtScan:
+    """A CT.
+
+    Attributes
+    ----------
+    hu : (X, Y, Z) int16 array
+        CT numbers, HU.
+    grid : Grid
+        Geometry, in the CT's RAS mm.
+    truth : CtTruth
+        What was put into it.
+    """
+
+    hu: npt.NDArray[np.int16]
+    grid: Grid
+    truth: CtTruth
+
+
+def head_ct(
+    body: Body,
+    plans: Sequence[LeadPlan] = (),
+    protocol: CtProtocol | None = None,
+    *,
+    shift: tuple[float, float] = (0.0, 0.0),
+    localiser: Localiser | None = None,
+    rng: int | np.random.Generator = 1,
+) -> CtScan:
+    """Simulate the CT of a head, before an operation or after it.
+
+    Parameters
+    ----------
+    body : Body
+        The head.
+    plans : sequence of LeadPlan
+        Leads that have been implanted.
+    protocol : CtProtocol or None
+        How the head is scanned.
+    shift : tuple of float
+        How far the brain's frontal surface has sunk on the right and on the left, mm; air takes its place.
+    localiser : Localiser or None
+        Rods of a stereotactic frame.
+    rng : int or Generator
+        Seed or source of randomness.
+
+    Raises
+    ------
+    ParameterError
+        A lead does not lie in the head, leads cross, or a number is out of range.
+    """
+    protocol = protocol or CtProtocol()
+    random, grain = np.random.default_rng(rng).spawn(2)
+    operated = operate(body, plans, shift)
+    to_ct = rigid_motion(protocol.rotation, protocol.translation)
+    grid = _ct_grid(body, to_ct, protocol, localiser)
+    source = moved(body.grid, to_ct)
+    hu = _tissue(body, operated.labels, source, grid, protocol.fwhm)
+    _harden(hu, grid, protocol.streaks)
+    hardware = [part(one) for one in operated.leads for part in (cap_cloud, lead_cloud)]
+    if localiser is not None:
+        hardware.append(localiser.cloud())
+    clouds = [cloud.moved(to_ct) for cloud in hardware]
+    add_metal(clouds, grid, hu, fwhm=protocol.fwhm, streaks=protocol.streaks, rng=random)
+    stored = digitised(hu, grid, protocol, grain)
+    air = transfer(operated.air, source, grid) > 0.5 if operated.air.any() else np.zeros(grid.shape, bool)
+    volume = float(operated.air.sum()) * body.grid.voxel_volume
+    return CtScan(stored, grid, CtTruth(to_ct, operated.leads, operated.shift, air, volume, localiser))
+
+
+def implant(
+    hu: npt.NDArray[np.integer],
+    grid: Grid,
+    plans: Sequence[LeadPlan],
+    *,
+    fwhm: float = 0.9,
+    extended: bool = False,
+    streaks: float = 1.0,
+    rng: int | np.random.Generator = 1,
+) -> tuple[npt.NDArray[np.int16], tuple[Lead, ...]]:
+    """Return a real CT with simulated leads in it, and the leads.
+
+    Parameters
+    ----------
+    hu : (X, Y, Z) array
+        CT numbers, HU.
+    grid : Grid
+        Its geometry; plans count in its RAS mm, and the patient's front is the world's +y.
+    plans : sequence of LeadPlan
+        The leads.
+    fwhm : float
+        Full width at half maximum of the scan's point-spread function, mm.
+    extended : bool
+        Whether CT numbers above 3071 HU are kept.
+    streaks : float
+        Strength of beam hardening, in multiples of the usual.
+    rng : int or Generator
+        Seed or source of randomness.
+
+    Raises
+    ------
+    ShapeError
+        The CT does not lie on the grid.
+    ParameterError
+        There is no bone, a lead does not lie in the head, or leads cross.
+    """
+    if hu.shape != grid.shape:
+        raise ShapeError(f"the CT has shape {hu.shape}, but its grid is {grid.shape}")
+    bone = hu > BONE_THRESHOLD
+    if not bone.any():
+        raise ParameterError(f"the CT has no voxel above {BONE_THRESHOLD} HU, hence no skull; give it in HU")
+    middle = grid.world(np.argwhere(bone[::4, ::4, ::4]).mean(0) * 4)
+    leads = implanted(plans, Shell(bone, grid, middle), Bearings(middle, *np.eye(3)))
+    result = hu.astype(np.float32)
+    clouds = [lead_cloud(one) for one in leads]
+    add_metal(clouds, grid, result, fwhm=fwhm, streaks=streaks, rng=np.random.default_rng(rng))
+    changed = np.clip(np.rint(result), FLOOR, EXTENDED if extended else CEILING)
+    untouched = result == hu
+    return np.where(untouched, hu, changed).astype(np.int16), leads
+
+
+def add_metal(
+    clouds: Sequence[Cloud], grid: Grid, hu: FloatArray, *, fwhm: float, streaks: float, rng: np.random.Generator
+) -> None:
+    """Put hardware into a CT, with the streaks that its metal makes.
+
+    Parameters
+    ----------
+    clouds : sequence of Cloud
+        Objects, in the world of `grid`.
+    grid : Grid
+        The CT's.
+    hu : (X, Y, Z) float32 array
+        CT numbers, HU; changed in place.
+    fwhm : float
+        Full width at half maximum of the point-spread function, mm.
+    streaks : float
+        Strength of the streaks, in multiples of the usual.
+    rng : Generator
+        Source of randomness.
+    """
+    for cloud in clouds:
+        splat(cloud, grid, fwhm, hu)
+    dense = [cloud.denser(METAL_THRESHOLD) for cloud in clouds]
+    if streaks > 0 and any(len(cloud.points) for cloud in dense):
+        add_streaks(dense, grid, fwhm, hu, rng, METAL_BEAM.times(streaks))
+
+
+def digitised(
+    hu: FloatArray, grid: Grid, protocol: CtProtocol, rng: np.random.Generator
+) -> npt.NDArray[np.int16]:
+    """Return CT numbers with noise, rounded and cut off as a scanner stores them.
+
+    The noise is coloured within a slice, as filtered back projection leaves it: blurred, and without the lowest
+    frequencies.
+
+    Parameters
+    ----------
+    hu : (X, Y, Z) float32 array
+        CT numbers, HU.
+    grid : Grid
+        The CT's.
+    protocol : CtProtocol
+        Noise, blur and scale.
+    rng : Generator
+        Source of the noise.
+    """
+    stored = np.empty(hu.shape, np.int16)
+    ceiling = EXTENDED if protocol.extended else CEILING
+    sigma = GRAIN * protocol.fwhm / 2.3548 / np.array(grid.voxel_size[:2])
+    for k in range(hu.shape[2]):
+        part = hu[:, :, k]
+        if protocol.noise_hu > 0:
+            white = rng.standard_normal(part.shape, np.float32)
+            noise = gaussian_filter(white, sigma, mode="wrap") - gaussian_filter(white, 5 * sigma, mode="wrap")
+            part = part + noise * np.float32(protocol.noise_hu / noise.std())
+        stored[:, :, k] = np.clip(np.rint(part), FLOOR, ceiling)
+    return stored
+
+
+def _ct_grid(body: Body, to_ct: Points, protocol: CtProtocol, localiser: Localiser | None) -> Grid:
+    """Return a grid around the head, from below the brain to above the vertex."""
+    thin = (slice(None, None, 3),) * 3
+    tilt = rigid_motion((protocol.gantry_tilt, 0.0, 0.0), (0.0, 0.0, 0.0))[:3, :3]
+
+    def seen(points: Points) -> Points:
+        place: Points = (points @ to_ct[:3, :3].T + to_ct[:3, 3]) @ tilt
+        return place
+
+    head = seen(body.grid.world(np.argwhere(~np.isin(body.labels[thin], (0, Label.AIR))) * 3))
+    brain = seen(body.grid.world(np.argwhere(body.brain[thin]) * 3))
+    low, high = head.min(0) - MARGIN, head.max(0) + MARGIN
+    low[2] = brain[:, 2].min() - BELOW_BRAIN
+    if localiser is not None:
+        rods = seen(localiser.ends.reshape(-1, 3))
+        low[:2], high[:2] = (np.minimum(low, rods.min(0) - MARGIN)[:2], np.maximum(high, rods.max(0) + MARGIN)[:2])
+    size = np.array(protocol.voxel_size)
+    x, y, z = (int(n) for n in 2 * np.ceil((high - low) / size / 2))
+    affine = np.eye(4)
+    affine[:3, :3] = tilt * size
+    affine[:3, 3] = tilt @ (low + size / 2)
+    return Grid((x, y, z), affine)
+
+
+def _tissue(body: Body, labels: npt.NDArray[np.uint8], source: Grid, grid: Grid, fwhm: float) -> FloatArray:
+    """Return the CT numbers of tissue on the CT's grid, as blurred as the scanner shows them."""
+    values = spread(labels, HOUNSFIELD)
+    values[labels == 0] = AIR
+    values += np.float32(TEXTURE) * body.texture * np.isin(labels, PARENCHYMA)
+    if body.veins is not None:
+        values += body.veins * np.float32(HOUNSFIELD[Label.VEIN] - HOUNSFIELD[Label.WHITE_MATTER])
+    gaussian_filter(values, fwhm / 2.3548 / np.array(source.voxel_size), output=values, mode="nearest", truncate=3)
+    down = int(np.abs(source.axes[2]).argmax())
+    longer = round(NECK / source.voxel_size[down])
+    below = source.axes[2, down] > 0
+    pad = [(longer if d == down and below else 0, longer if d == down and not below else 0) for d in range(3)]
+    start = [-before for before, _ in pad]
+    values = np.pad(values, pad, mode="edge")
+    shape = values.shape
+    return transfer(values, source.cropped((start[0], start[1], start[2]), (shape[0], shape[1], shape[2])), grid,
+                    outside=float(AIR), points=points_per_voxel(source, grid))
+
+
+def _harden(hu: FloatArray, grid: Grid, strength: float) -> None:
+    """Add the dark bands between dense bones, computed on coarse voxels."""
+    if strength == 0:
+        return
+    coarse = _coarsened(grid)
+    rough = transfer(hu, grid, coarse, outside=float(AIR), points=points_per_voxel(grid, coarse))
+    index = np.argwhere(rough > BONE_THRESHOLD)
+    density = rough[tuple(index.T)].astype(np.float64)
+    bone = Cloud(coarse.world(index), np.full(len(index), coarse.voxel_volume), density)
+    bands = np.zeros(coarse.shape, np.float32)
+    add_streaks([bone], coarse, COARSE, bands, np.random.default_rng(0), BONE_BEAM.times(strength))
+    hu += transfer(bands, coarse, grid)
+
+
+def _coarsened(grid: Grid) -> Grid:
+    """Return a grid of coarse voxels over the same field of view."""
+    extent = np.array(grid.shape) * grid.voxel_size
+    x, y, z = (int(n) for n in np.ceil(extent / COARSE) + 1)
+    affine = grid.affine.copy()
+    affine[:3, :3] = grid.axes * COARSE
+    return Grid((x, y, z), affine)
