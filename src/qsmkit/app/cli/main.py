@@ -28,8 +28,10 @@ def build() -> App:
         mer,
         methods,
         outcome,
+        quantify,
         recon,
         regions,
+        roi,
         score,
         simulate,
         stages,
@@ -55,6 +57,8 @@ def build() -> App:
     app.command(score.score)
     app.command(agree.agree)
     app.command(mer.mer)
+    app.command(roi.roi)
+    app.command(quantify.app)
     app.command(outcome.outcome)
     app.command(trial.app)
     app.command(export.app)
