@@ -26,7 +26,7 @@ SIZE, SIZE_SPREAD = 0.93, 0.018
 """Mean and standard deviation of a head's size over the template's along each axis. The template is larger than most
 heads: its brain and sulci hold 1.9 l, an adult's about 1.5 l (recalled). The spread is a modelling choice."""
 
-WAVES: tuple[tuple[float, float], ...] = ((90.0, 1.3), (32.0, 0.9))
+WAVES: tuple[tuple[float, float], ...] = ((90.0, 1.3), (34.0, 0.65))
 """Wavelength and standard deviation, mm, of the displacement along each axis: shape of the head, and of its gyri."""
 
 CALM, CALM_RADII = np.array([0.0, -12.0, -4.0]), np.array([30.0, 32.0, 24.0])
