@@ -281,3 +281,20 @@ def test_ramps_are_free_of_stairs(rng):
     first, second = (method(noisy, mask, grid, regularisation=1e-3) for method in (fansi_tv, fansi_tgv))
     deep = np.linalg.norm(place, axis=-1) < 14
     assert error(second, chi, deep) < 0.85 * error(first, chi, deep)
+
+
+def test_descent_starts_near_a_source_that_turns_the_phase_several_times(isotropic):
+    chi, _, mask, grid = isotropic
+    stone = chi.copy()
+    stone[19:22, 19:22, 19:22] = -3
+    found = ndi(forward_field(stone, grid), mask, grid, phase_scale=13.0)
+    assert found[20, 20, 20] < -2
+    assert error(found, stone, mask) < 0.3
+
+
+@pytest.mark.parametrize("method", [fansi_tv, harmonic], ids=lambda m: m.__name__)
+def test_regularisation_follows_the_noise_unless_set(isotropic, method):
+    _, field, mask, grid = isotropic
+    sd = np.full_like(field, 0.002)
+    by_rule = method(field, mask, grid, sd)
+    np.testing.assert_array_equal(by_rule, method(field, mask, grid, sd, regularisation=0.065 * 0.002))

@@ -14,6 +14,7 @@ from qsmkit.optim.total_variation import TotalVariation
 from qsmkit.physics.box import Box
 from qsmkit.physics.dipole import Kernel
 from qsmkit.recon.inversion.fidelity import radians_per_unit_field
+from qsmkit.recon.inversion.regularisation import variation_strength
 from qsmkit.recon.inversion.splitting import Penalties, SplitField, data_weight, gradient_threshold, invert
 
 # Penalties of the splittings. They set how fast the iteration converges, not what it converges to.
@@ -25,7 +26,7 @@ CURVATURE_PENALTY = 4.0
 """Penalty of the second order over that of the first, mm²."""
 
 
-@method("inversion", produces="chi", cite=("Milovic2018", "Bredies2010"), rev=1)
+@method("inversion", produces="chi", cite=("Milovic2018", "Bredies2010"), rev=2)
 def fansi(
     local_field: FloatArray,
     mask: BoolArray,
@@ -36,7 +37,7 @@ def fansi(
     field_strength: float | None = None,
     *,
     prior: Literal["tv", "tgv"] = "tv",
-    regularisation: Annotated[float, Gt(0)] = 1.2e-4,
+    regularisation: Annotated[float | None, Gt(0)] = None,
     curvature: Annotated[float, Gt(0)] = 2.0,
     phase_scale: Annotated[float | None, Gt(0)] = None,
     edges: Annotated[float, Ge(0), Lt(1)] = 0.0,
@@ -77,8 +78,8 @@ def fansi(
         Main field in T; needed unless the phase scale is set.
     prior : {"tv", "tgv"}
         Total variation, or second-order total generalised variation.
-    regularisation : float
-        λ, in ppm mm.
+    regularisation : float, optional
+        λ, in ppm mm; by the rule of `qsmkit.recon.inversion.regularisation.variation_strength` if not given.
     curvature : float
         c, what the second order costs over the first, in mm; used by tgv only.
     phase_scale : float, optional
@@ -111,6 +112,8 @@ def fansi(
         The tolerance was not reached.
     """
     scale = radians_per_unit_field(echo_times, field_strength, phase_scale)
+    if regularisation is None:
+        regularisation = variation_strength(field_sd, mask, grid.voxel_size)
     box, dtype = Box.around(mask, grid, margin), local_field.dtype
     threshold = gradient_threshold(THRESHOLD, box, grid, mask, magnitude, edges, dtype)
     joint = None

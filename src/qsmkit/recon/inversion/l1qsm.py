@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from qsmkit.arrays import BoolArray, FloatArray
@@ -13,15 +14,19 @@ from qsmkit.physics.dipole import Kernel
 from qsmkit.recon.inversion.splitting import Penalties, SplitField, data_weight, gradient_threshold, invert
 
 # Penalties of the splittings. They set how fast the iteration converges, not what it converges to.
-THRESHOLD = 0.01
+THRESHOLD = 0.03
 """κ = λ/ρ in ppm/mm: gradients below it are zero in the split variable."""
-FIELD_THRESHOLD = 0.003
+FIELD_THRESHOLD = 0.03
 """1/ρ in ppm: misfits below it are zero in the split field where W is 1."""
-SUPPORT_PENALTY = 0.01 / 0.2
+SUPPORT_PENALTY = 0.05
 """In unit of the penalty of the field."""
 
+VARIATION = 0.07
+"""λ over the voxel's edge, dimensionless: a misfit pulls by its sign whatever the noise, so that this alone matters.
+Least NRMSE lies at 0.06 to 0.08, largest XSIM at 0.08, on simulated heads with 1.3 and 2.2 ppb of noise."""
 
-@method("inversion", produces="chi", cite=("Milovic2022", "Milovic2018"), rev=1)
+
+@method("inversion", produces="chi", cite=("Milovic2022", "Milovic2018"), rev=2)
 def l1qsm(
     local_field: FloatArray,
     mask: BoolArray,
@@ -29,9 +34,9 @@ def l1qsm(
     field_sd: FloatArray | None = None,
     magnitude: FloatArray | None = None,
     *,
-    regularisation: Annotated[float, Gt(0)] = 0.05,
+    regularisation: Annotated[float | None, Gt(0)] = None,
     edges: Annotated[float, Ge(0), Lt(1)] = 0.0,
-    tolerance: Annotated[float, Gt(0)] = 0.005,
+    tolerance: Annotated[float, Gt(0)] = 0.01,
     max_iterations: Annotated[int, Ge(1)] = 200,
     margin: Annotated[float, Ge(0)] = 12.0,
     kernel: Kernel = "continuous",
@@ -55,8 +60,8 @@ def l1qsm(
         Standard deviation of the field in ppm; where it is zero or less, nothing was measured.
     magnitude : (X, Y, Z, E) array, optional
         Magnitude, echo last, arbitrary units; used for edges only.
-    regularisation : float
-        λ, in mm.
+    regularisation : float, optional
+        λ, in mm; 0.07 times the cube root of the voxel's volume if not given.
     edges : float
         Share of the mask's voxels, those with the steepest magnitude, whose gradient costs nothing (m = 0).
     tolerance : float
@@ -83,6 +88,8 @@ def l1qsm(
     ConvergenceWarning
         The tolerance was not reached.
     """
+    if regularisation is None:
+        regularisation = VARIATION * float(np.cbrt(np.prod(grid.voxel_size)))
     box, dtype = Box.around(mask, grid, margin), local_field.dtype
     threshold = gradient_threshold(THRESHOLD, box, grid, mask, magnitude, edges, dtype)
     prior = TotalVariation(threshold, grid.voxel_size, shape=box.shape)

@@ -16,6 +16,7 @@ from qsmkit.physics.derivatives import gradient_symbol
 from qsmkit.physics.dipole import Kernel, dipole_kernel
 from qsmkit.physics.fft import irfftn, rfftn
 from qsmkit.recon.inversion.fidelity import Fidelity, radians_per_unit_field
+from qsmkit.recon.inversion.regularisation import variation_strength
 from qsmkit.recon.inversion.splitting import Penalties, data_weight, gradient_threshold, invert
 
 # Penalties of the splittings. They set how fast the iteration converges, not what it converges to.
@@ -34,7 +35,7 @@ class Parts(NamedTuple):
     local_field: FloatArray
 
 
-@method("inversion", cite=("Milovic2019", "Milovic2018"), rev=1)
+@method("inversion", cite=("Milovic2019", "Milovic2018"), rev=2)
 def weak_harmonic(
     local_field: FloatArray,
     mask: BoolArray,
@@ -44,7 +45,7 @@ def weak_harmonic(
     echo_times: npt.NDArray[np.float64] | None = None,
     field_strength: float | None = None,
     *,
-    regularisation: Annotated[float, Gt(0)] = 1.2e-4,
+    regularisation: Annotated[float | None, Gt(0)] = None,
     harmonic: Annotated[float, Gt(0)] = 150.0,
     size: Annotated[float, Ge(0)] = 0.02,
     phase_scale: Annotated[float | None, Gt(0)] = None,
@@ -80,8 +81,8 @@ def weak_harmonic(
         Echo times in s; needed unless the phase scale is set.
     field_strength : float, optional
         Main field in T; needed unless the phase scale is set.
-    regularisation : float
-        λ, in ppm mm.
+    regularisation : float, optional
+        λ, in ppm mm; by the rule of `qsmkit.recon.inversion.regularisation.variation_strength` if not given.
     harmonic : float
         β, what it costs h not to be harmonic, in mm⁴.
     size : float
@@ -116,6 +117,8 @@ def weak_harmonic(
         The tolerance was not reached.
     """
     scale = radians_per_unit_field(echo_times, field_strength, phase_scale)
+    if regularisation is None:
+        regularisation = variation_strength(field_sd, mask, grid.voxel_size)
     box, dtype = Box.around(mask, grid, margin), local_field.dtype
     inside = box.pad(mask)
     threshold = gradient_threshold(THRESHOLD, box, grid, mask, magnitude, edges, dtype)
