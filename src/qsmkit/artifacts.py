@@ -68,6 +68,7 @@ ARTIFACTS: dict[str, Artifact] = {
         Artifact("b0_directions", "directions", "1", "B0 in voxel axes, a unit vector for each orientation"),
         Artifact("mask", "mask", "1", "voxels that are reconstructed", "desc-qsm_mask", (0, 1)),
         Artifact("brain_mask", "mask", "1", "the mask before background removal", "desc-brain_mask", (0, 1)),
+        Artifact("vessel_mask", "mask", "1", "veins and other vessels", "desc-vessels_mask", (0, 1)),
         Artifact("chi", "map", "ppm", "magnetic susceptibility", "Chimap", (-0.15, 0.15)),
         Artifact("sigma_chi", "map", "ppm", "standard deviation of the susceptibility", "desc-sd_Chimap", (0, 0.01)),
         Artifact("chi_deviations", "ensemble", "ppm", "deviation of the susceptibility in repeats with new noise",

@@ -27,6 +27,7 @@ from qsmkit.recon.inversion.ilsqr import ilsqr
 from qsmkit.recon.inversion.l1qsm import l1qsm
 from qsmkit.recon.inversion.medi import medi
 from qsmkit.recon.inversion.ndi import ndi
+from qsmkit.recon.inversion.qsmart import qsmart
 from qsmkit.recon.inversion.rts import rts
 from qsmkit.recon.inversion.star import star
 from qsmkit.recon.inversion.tfi import tfi
@@ -42,6 +43,7 @@ from qsmkit.recon.mask.morphology import close, dilate, erode, fill_holes, large
 from qsmkit.recon.mask.phase_mask import quality_mask
 from qsmkit.recon.mask.quality import romeo_quality
 from qsmkit.recon.mask.trim import trim
+from qsmkit.recon.mask.vessels import vessels
 from qsmkit.recon.referencing import reference_brain, reference_csf, reference_region
 from qsmkit.recon.relaxometry import arlo, r2star_nonlinear
 from qsmkit.recon.separation.chi_separation import chi_separation
@@ -88,6 +90,7 @@ __all__ = [
     "nonlinear_fit",
     "pdf",
     "phase_residues",
+    "qsmart",
     "quality_mask",
     "r2prime",
     "r2star_nonlinear",
@@ -115,6 +118,7 @@ __all__ = [
     "tsvd",
     "tswi",
     "tv",
+    "vessels",
     "voxel_average",
     "vsharp",
     "weak_harmonic",
