@@ -87,11 +87,11 @@ def qsmart(
     ConvergenceWarning
         An inversion did not reach its tolerance.
     """
-    inverse = {"ilsqr": ilsqr, "tv": tv}[inversion]
 
     def invert(field: FloatArray, inside: BoolArray) -> FloatArray:
-        found: FloatArray = inverse(field, inside, grid, field_sd, margin=margin, kernel=kernel)
-        return found
+        if inversion == "tv":
+            return tv(field, inside, grid, field_sd, margin=margin, kernel=kernel)
+        return ilsqr(field, inside, grid, field_sd, margin=margin, kernel=kernel)
 
     first = invert(local_field, mask)
     apart = np.abs(first) > strong

@@ -21,7 +21,9 @@ ALPHA = BETA = 0.5
 PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
 
-def vesselness(image: FloatArray, inside: BoolArray, grid: Grid, scales: Sequence[float], contrast: float) -> FloatArray:
+def vesselness(
+    image: FloatArray, inside: BoolArray, grid: Grid, scales: Sequence[float], contrast: float
+) -> FloatArray:
     """Return V of bright tubes.
 
     Parameters
