@@ -22,15 +22,17 @@ class Scanned:
     grid: Grid
     magnitude: np.ndarray
     phase: np.ndarray
+    times: tuple
 
     def again(self, seed=1):
         """The same scan with other noise."""
         noise = np.random.default_rng(seed).normal(0, 0.01, (2, *self.phase.shape)).astype(np.float32)
-        return Scanned(self.grid, np.abs(self.magnitude + noise[0]), np.clip(self.phase + noise[1], -3.14, 3.14))
+        phase = np.clip(self.phase + noise[1], -3.14, 3.14)
+        return Scanned(self.grid, np.abs(self.magnitude + noise[0]), phase, self.times)
 
     def write(self, out, vendor="siemens", *, rescale_tags=True, exam=None, **how):
         parts = encode(self.magnitude, self.phase, vendor, rescale_tags=rescale_tags)
-        return write_gradient_echo(out, parts, self.grid, TIMES, exam or Exam(vendor), **how)
+        return write_gradient_echo(out, parts, self.grid, self.times, exam or Exam(vendor), **how)
 
 
 def make_scan(shape=(14, 16, 10), voxel=(0.8, 0.8, 1.5), times=TIMES):
@@ -40,7 +42,7 @@ def make_scan(shape=(14, 16, 10), voxel=(0.8, 0.8, 1.5), times=TIMES):
     time = np.array(times)
     magnitude = np.exp(-(x**2 + y**2 + z**2))[..., None] * np.exp(-30 * time)
     phase = np.angle(np.exp(1j * (field[..., None] * time + 0.7 + 0.5 * y[..., None])))
-    return Scanned(grid, magnitude.astype(np.float32), phase.astype(np.float32))
+    return Scanned(grid, magnitude.astype(np.float32), phase.astype(np.float32), times)
 
 
 def reread(root):

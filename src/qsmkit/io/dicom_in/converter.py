@@ -42,7 +42,7 @@ class Converted:
     sidecar: dict[str, Any]
 
 
-def run(files: Sequence[Path], into: Path, *, timeout: float = TIMEOUT) -> list[Converted]:
+def run(files: Sequence[Path], into: Path) -> list[Converted]:
     """Convert the files of one volume, or one multi-frame file.
 
     Parameters
@@ -51,8 +51,6 @@ def run(files: Sequence[Path], into: Path, *, timeout: float = TIMEOUT) -> list[
         Nothing else is converted.
     into : Path
         Folder for what is made.
-    timeout : float
-        In s.
 
     Raises
     ------
@@ -66,10 +64,10 @@ def run(files: Sequence[Path], into: Path, *, timeout: float = TIMEOUT) -> list[
         command = [dcm2niix.bin, "-b", "y", "-ba", "y", "-z", "n", "-g", "i", "-m", "2", "-f", "volume"]
         try:
             done = subprocess.run(
-                [*command, "-o", str(out), aside], capture_output=True, timeout=timeout, check=False, errors="replace"
+                [*command, "-o", str(out), aside], capture_output=True, timeout=TIMEOUT, check=False, errors="replace"
             )
         except subprocess.TimeoutExpired:
-            raise InputError(f"{NAME} did not finish within {timeout:g} s; the files may be damaged") from None
+            raise InputError(f"{NAME} did not finish within {TIMEOUT:g} s; the files may be damaged") from None
     made = sorted(out.glob("*.nii"))
     if done.returncode or not made:
         said = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line or "arning" in line]

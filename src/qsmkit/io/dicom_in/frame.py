@@ -12,6 +12,7 @@ from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage, EnhancedMRImageStorage, MRImageStorage
 
 from qsmkit.errors import InputError
 from qsmkit.io.dicom_in.kind import Kind, kind_of
@@ -21,6 +22,8 @@ UNCOMPRESSED = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2
 
 _PHILIPS_1, _PHILIPS_5 = "Philips MR Imaging DD 001", "Philips MR Imaging DD 005"
 _SIEMENS = "SIEMENS MR SDI 02"
+_IMAGES = {MRImageStorage: "MR", EnhancedMRImageStorage: "MR", CTImageStorage: "CT", EnhancedCTImageStorage: "CT"}
+_PRIVATE = ("1.3.12.2.1107.", "1.3.46.670589.", "1.2.840.113619.")  # Siemens, Philips, GE: protocols, raw data
 _DISTORTION = ("DIS3D", "DIS2D", "ND")
 
 
@@ -195,15 +198,30 @@ def read_frames(path: Path) -> list[Frame]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if not data.get("SOPClassUID") and not data.get("Rows"):
-                raise InputError("it is no DICOM image")
-            if data.get("Modality") not in ("MR", "CT") or not data.get("Rows"):
-                return []
-            return list(_frames(path, data))
+            return list(_frames(path, data)) if _is_image(data) else []
     except InputError:
         raise
     except Exception as error:
         raise InputError(f"its header makes no sense ({_reason(error)})") from error
+
+
+def _is_image(data: Dataset) -> bool:
+    """Return whether a data set is an MR or CT image; false only if it is plainly something else.
+
+    Raises
+    ------
+    InputError
+        It is neither, so that the file must be damaged.
+    """
+    sop, modality = UID(str(data.get("SOPClassUID", ""))), str(data.get("Modality", ""))
+    if sop in _IMAGES:
+        if modality != _IMAGES[sop] or not data.get("Rows"):
+            raise InputError(f"it is a {sop.name} of modality {modality or 'unknown'} and {data.get('Rows', 0)} rows")
+        return True
+    slice_of_a_volume = modality in ("MR", "CT") and "ImagePositionPatient" in data
+    if not (sop.name != sop or sop.startswith(_PRIVATE)) or slice_of_a_volume:
+        raise InputError(f"its class {sop or 'unknown'} does not fit what it holds")
+    return False
 
 
 def _frames(path: Path, data: Dataset) -> Iterator[Frame]:

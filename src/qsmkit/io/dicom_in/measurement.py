@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from qsmkit.errors import InputError
 from qsmkit.io.dicom_in.kind import Kind
 from qsmkit.io.dicom_in.role import Role, role_of
 from qsmkit.io.dicom_in.stack import Stack, stack_digest
@@ -83,7 +84,7 @@ def measurements(stacks: Iterable[Stack]) -> list[Measurement]:
         From `gather`, in its order.
     """
     open_groups: list[tuple[tuple[Any, ...], dict[_Slot, Stack]]] = []
-    single, twins = _without_twins(stacks)
+    single, twins = _without_twins(map(_with_pixels, stacks))
     for stack in single:
         key, slot = _key(stack), _slot(stack)
         free = [group for other, group in open_groups if other == key and slot not in group]
@@ -115,13 +116,26 @@ def _key(stack: Stack) -> tuple[Any, ...]:
     return (frame.patient, frame.study, protocol.modality, protocol.distortion, how, where)
 
 
+def _with_pixels(stack: Stack) -> Stack:
+    """Refuse a volume whose pixels cannot be read; those of volumes that are never used are not tried."""
+    frame = stack.first
+    role, _ = role_of(frame.protocol, frame.kind, frame.echo_time, has_phase=True, echoes=2)
+    if stack.refusal or role == Role.NONE:
+        return stack
+    try:
+        stack_digest(stack)
+    except InputError as error:
+        return replace(stack, refusal=str(error))
+    return stack
+
+
 def _without_twins(stacks: Iterable[Stack]) -> tuple[list[Stack], list[Stack]]:
     """Tell volumes from copies of them, e.g. exported both as single slices and as one multi-frame object."""
     single: list[Stack] = []
     twins: list[Stack] = []
     seen: dict[tuple[Any, ...], list[Stack]] = defaultdict(list)
     for stack in stacks:
-        if stack.affine is None:
+        if stack.refusal or stack.affine is None:
             single.append(stack)
             continue
         frame = stack.first

@@ -101,6 +101,9 @@ def _of_series(frames: Sequence[Frame]) -> list[Stack]:
     if len(patients) > 1:
         reason = f"its files name {len(patients)} different patients; sort them by patient"
         return [Stack(tuple(g), reason) for g in groups.values()]
+    if len({f.study for f in frames}) > 1:
+        reason = "its files name several studies; a file may be damaged"
+        return [Stack(tuple(g), reason) for g in groups.values()]
     stacks = [stack for group in groups.values() for stack in _of_group(group)]
     measured = [s for s in stacks if s.first.kind not in (Kind.DERIVED, Kind.SWI)]
     places = [_places(s) for s in measured]
@@ -204,8 +207,10 @@ def _without_copies(frames: Sequence[Frame]) -> tuple[list[Frame], tuple[str, ..
 
 def _uneven(steps: npt.NDArray[np.float64]) -> str:
     whole = np.rint(steps / steps.min())
-    if np.abs(steps / steps.min() - whole).max() < 2 * EVEN and np.median(whole) == 1:
+    if np.abs(steps / steps.min() - whole).max() < 2 * EVEN and np.median(whole) == 1 < whole.max():
         return f"{int(whole.sum() - len(steps))} slices are missing; copy the series again"
+    if np.ptp(steps) < EVEN * steps.min():
+        return "its slices are shifted against each other"
     return f"its slices are unevenly spaced ({steps.min():.4g} to {steps.max():.4g} mm)"
 
 
@@ -228,8 +233,7 @@ def _without_orphans(stacks: Sequence[Stack]) -> list[Stack]:
 def _continues(stack: Stack, frame: Frame) -> bool:
     """Return whether a lone slice lies where the next slice of a volume would."""
     assert stack.affine is not None
-    alike = stack.first.pixels == frame.pixels and stack.first.kind in (frame.kind, Kind.MAGNITUDE)
-    if not alike or np.abs(np.subtract(frame.orientation, stack.first.orientation)).max() > SAME_DIRECTION:
+    if np.abs(np.subtract(frame.orientation, stack.first.orientation)).max() > SAME_DIRECTION:
         return False
     place = np.linalg.solve(stack.affine, [-frame.position[0], -frame.position[1], frame.position[2], 1])[:3]
     beyond = min(abs(place[2] + 1), abs(place[2] - len(stack.frames)))
