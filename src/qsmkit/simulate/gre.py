@@ -21,9 +21,9 @@ from qsmkit.simulate.body import Body
 from qsmkit.simulate.coils import VENDOR_COILS, array_profile, sensitivities, shared_phase, sum_of_squares
 from qsmkit.simulate.combination import Combination, combination_weights, combine
 from qsmkit.simulate.forward import lean_fields, shim
-from qsmkit.simulate.prescription import COARSEST, INSIDE, Prescription
+from qsmkit.simulate.prescription import INSIDE, Prescription
 from qsmkit.simulate.properties import Properties
-from qsmkit.simulate.resample import crop_slabs, fine_samples
+from qsmkit.simulate.resample import crop_slabs
 from qsmkit.simulate.space import Space
 from qsmkit.simulate.tissue import TISSUES, Label
 from qsmkit.simulate.transfer import points_per_voxel, transfer, transfer_labels
@@ -176,28 +176,26 @@ def gre(
         sensitivity = sensitivities(protocol.coils, grid, centre, receiver)
     else:
         sensitivity = array_profile(VENDOR_COILS, grid, centre)[..., None].astype(np.complex64)
-    profile = sum_of_squares(sensitivity)
 
-    maps["field"] = maps["total_field"] + np.float32(FAT_SHIFT) * (body.labels == Label.FAT)
-    amplitude = spoiled_steady_state(
-        properties.density, properties.t1, repetition_time=protocol.repetition_time, flip_angle=protocol.flip_angle
-    )
-    apart = protocol.coils > 0 and protocol.combination == "none"
-    shape = (*grid.shape, len(protocol.echo_times), *((protocol.coils,) if apart else ()))
+    combined = protocol.coils == 0 or protocol.combination != "none"
+    shape = (*grid.shape, len(protocol.echo_times), *(() if combined else (protocol.coils,)))
     magnitude, phase = np.empty(shape, np.float32), np.empty(shape, np.float32)
     sigma, weights = 0.0, np.ones((1, 1, 1, 1), np.complex64)
-    for echo in range(len(protocol.echo_times)):
-        signal = _echo(amplitude, maps, head, grid, protocol, echo)
+    maps["field"] = maps["total_field"] + np.float32(FAT_SHIFT) * (body.labels == Label.FAT)
+    for echo, time in enumerate(protocol.echo_times):
+        signal = _signal(maps, head, grid, protocol, time)
         if echo == 0:
             seen = truth["mask"] if truth["mask"].any() else np.ones(grid.shape, np.bool_)
-            sigma = float(np.mean((np.abs(signal) * profile)[seen], dtype=np.float64)) / protocol.snr
-        signal *= np.exp(1j * (offset + _ramp(grid, protocol, echo)))
+            sigma = float(np.mean((np.abs(signal) * sum_of_squares(sensitivity))[seen], dtype=np.float64))
+            sigma /= protocol.snr
+        polarity = (-1) ** echo if protocol.bipolar else 0
+        signal *= np.exp(1j * (offset + polarity * _ramp(grid)))
         images = _receive(signal, sensitivity, sigma, noise)
-        if echo == 0 and protocol.coils and not apart:
+        if echo == 0 and protocol.coils and combined:
             weights = combination_weights(images, grid, protocol.combination)
-        measured = images if apart else combine(images, weights)
+        measured = combine(images, weights) if combined else images
         magnitude[:, :, :, echo], phase[:, :, :, echo] = np.abs(measured), np.angle(measured)
-    if protocol.coils and not apart:
+    if protocol.coils and combined:
         offset = np.angle(np.exp(1j * offset) * combine(sensitivity, weights))
     truth["phase_offset"] = offset * truth["mask"]
     return GreScan(
@@ -207,8 +205,11 @@ def gre(
 
 
 def _maps(body: Body, properties: Properties, protocol: GreProtocol, head: Grid) -> dict[str, FloatArray]:
-    """Return what the head is and does in this magnet and pose, on its samples, by artifact name."""
+    """Return what the head is and does in this magnet and pose, on its samples."""
     chi = properties.chi
+    amplitude = spoiled_steady_state(
+        properties.density, properties.t1, repetition_time=protocol.repetition_time, flip_angle=protocol.flip_angle
+    )
     total, local = lean_fields(chi, body.brain, TISSUES[Label.AIR].chi, head)
     if protocol.shim:
         total = shim(total, body.brain, _space(head))
@@ -219,42 +220,42 @@ def _maps(body: Body, properties: Properties, protocol: GreProtocol, head: Grid)
         "local_field": local,
         "total_field": total,
         "r2star": properties.r2 + properties.r2prime * np.float32(protocol.field_strength / 3),
+        "amplitude": amplitude,
     }
 
 
 def _truth(brain: BoolArray, maps: Mapping[str, FloatArray], head: Grid, grid: Grid) -> dict[str, AnyArray]:
-    """Return the maps averaged over the scan's voxels, zero outside the mask."""
+    """Return what is true of the scan's voxels, by artifact name: maps averaged, zero outside the mask."""
     points = points_per_voxel(head, grid)
     mask = transfer(brain, head, grid, points=points) > INSIDE
     truth: dict[str, AnyArray] = {
-        name: transfer(values, head, grid, points=points) * mask for name, values in maps.items()
+        name: transfer(maps[name], head, grid, points=points) * mask
+        for name in ("chi", "chi_positive", "chi_negative", "local_field", "total_field", "r2star")
     }
     if mask.any():
         truth["local_field"] -= truth["local_field"][mask].mean(dtype=np.float64).astype(np.float32) * mask
     return truth | {"mask": mask}
 
 
-def _echo(
-    amplitude: FloatArray, maps: Mapping[str, FloatArray], head: Grid, grid: Grid, protocol: GreProtocol, echo: int
+def _signal(
+    maps: Mapping[str, FloatArray], head: Grid, grid: Grid, protocol: GreProtocol, time: float
 ) -> ComplexArray:
-    """Return the signal of the scan's voxels at one echo, before coils and noise: (X, Y, Z) complex64."""
-    time = protocol.echo_times[echo]
+    """Return the signal of the scan's voxels at an echo time, before coils and noise: (X, Y, Z) complex64."""
     turn = radians_per_ppm(protocol.field_strength, time)
 
     def slab(part: Grid) -> ComplexArray:
-        a, r, f = (transfer(v, head, part) for v in (amplitude, maps["r2star"], maps["field"]))
-        return gradient_echo(a, r, f, np.zeros_like(a), echo_time=time, radians_per_ppm=turn)
+        amplitude, r2star, field = (transfer(maps[name], head, part) for name in ("amplitude", "r2star", "field"))
+        offset = np.zeros_like(amplitude)
+        return gradient_echo(amplitude, r2star, field, offset, echo_time=time, radians_per_ppm=turn)
 
-    return crop_slabs(slab, fine_samples(grid, protocol.oversampling, COARSEST)[1], grid.shape)
+    return crop_slabs(slab, protocol.samples(head, grid), grid.shape)
 
 
-def _ramp(grid: Grid, protocol: GreProtocol, echo: int) -> FloatArray:
-    """Return the phase, rad, that turns round with the readout: along the first voxel axis, to broadcast."""
-    n = grid.shape[0] if protocol.bipolar else 0
-    place = (np.arange(grid.shape[0]) - (n - 1) / 2) * grid.voxel_size[0]
-    ramp = (RAMP_START + RAMP_SLOPE * place / RAMP_SCALE) * (n > 0) * (-1) ** echo
-    phase: FloatArray = ramp.astype(np.float32)[:, None, None]
-    return phase
+def _ramp(grid: Grid) -> FloatArray:
+    """Return the phase, rad, that turns round with the readout along the first voxel axis, to broadcast."""
+    place = (np.arange(grid.shape[0]) - (grid.shape[0] - 1) / 2) * grid.voxel_size[0]
+    ramp: FloatArray = (RAMP_START + RAMP_SLOPE * place / RAMP_SCALE).astype(np.float32)
+    return ramp[:, None, None]
 
 
 def _receive(

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from qsmkit.errors import ParameterError
 from qsmkit.grid import Grid
 from qsmkit.simulate.body import Body
+from qsmkit.simulate.resample import fine_samples
 from qsmkit.simulate.tissue import Label
 from qsmkit.simulate.transfer import moved, rigid_motion
 
@@ -28,7 +29,7 @@ BEYOND_BRAIN = 16.0
 """How far, mm, slices go on beyond the brain."""
 
 COARSEST = 1.0
-"""Largest distance, mm, between the samples whose signals a voxel sums."""
+"""Largest distance, mm, between the samples whose signals a voxel sums, unless the head's are farther apart."""
 
 INSIDE = 0.9
 """A voxel belongs to the mask if more than this share of it lies inside the brain's hull."""
@@ -105,6 +106,10 @@ class Prescription:
         affine[:3, :3] = axes * self.voxel_size
         affine[:3, 3] = axes @ centre - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
         return Grid(shape, affine)
+
+    def samples(self, head: Grid, grid: Grid) -> Grid:
+        """Return the samples whose signals are summed: finer than the scan, and no coarser than the head need be."""
+        return fine_samples(grid, self.oversampling, max(COARSEST, *head.voxel_size))[1]
 
 
 def _extent(

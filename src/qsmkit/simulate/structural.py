@@ -21,9 +21,9 @@ from qsmkit.grid import Grid
 from qsmkit.physics.signal import prepared_gradient_echo, spin_echo
 from qsmkit.simulate.body import Body
 from qsmkit.simulate.coils import VENDOR_COILS, array_profile
-from qsmkit.simulate.prescription import COARSEST, INSIDE, Prescription
+from qsmkit.simulate.prescription import INSIDE, Prescription
 from qsmkit.simulate.properties import Properties
-from qsmkit.simulate.resample import crop_slabs, fine_samples
+from qsmkit.simulate.resample import crop_slabs
 from qsmkit.simulate.tissue import TISSUES, Label
 from qsmkit.simulate.transfer import points_per_voxel, transfer, transfer_labels
 from qsmkit.units import hz_per_ppm
@@ -229,7 +229,7 @@ def structural(
     def slab(part: Grid) -> ComplexArray:
         return transfer(amplitude, head, part).astype(np.complex64)
 
-    signal = crop_slabs(slab, fine_samples(grid, protocol.oversampling, COARSEST)[1], grid.shape)
+    signal = crop_slabs(slab, protocol.samples(head, grid), grid.shape)
     if protocol.restlessness:
         signal = _move(signal, protocol.restlessness / np.array(grid.voxel_size), restless)
     bias = array_profile(VENDOR_COILS, grid, body.grid.world((np.array(body.grid.shape) - 1) / 2))
