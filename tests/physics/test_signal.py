@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from qsmkit.physics.signal import prepared_gradient_echo, spin_echo
+from qsmkit.physics.signal import prepared_gradient_echo, spin_echo, t1_at
 
 
 def bloch(t1, *, repetition_time, inversion_time, flip_angle, echo_spacing, echoes, centre):
@@ -42,3 +42,11 @@ def test_a_spin_echo_recovers_and_decays():
     nulled = spin_echo(1.0, 1.0, 10.0, repetition_time=100.0, echo_time=0.05, inversion_time=np.log(2))
     assert nulled == pytest.approx(0, abs=1e-12)
     assert spin_echo(1.0, 1.0, 0.0, repetition_time=0.5, echo_time=0.1) == pytest.approx(1 - np.exp(-0.5))
+
+
+def test_tissue_relaxes_more_slowly_in_a_stronger_field_and_water_does_not_care():
+    assert t1_at(0.83, 3.0) == pytest.approx(0.83)
+    assert 0.6 < t1_at(0.83, 1.5) < 0.75
+    assert 1.0 < t1_at(0.83, 7.0) < 1.3
+    assert t1_at(4.3, 7.0) == pytest.approx(4.3)
+    assert t1_at(np.float32([0.83]), 7.0).dtype == np.float32

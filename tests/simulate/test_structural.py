@@ -44,9 +44,9 @@ def test_what_is_nulled_is_dark(look):
     assert flair[Label.CSF] < 0.25 * flair[Label.GREY_MATTER]
 
 
-@pytest.mark.parametrize("name", ["FGATIR", "FLAIR"])
-def test_the_inversion_time_nulls_the_tissue(name):
-    protocol = STRUCTURAL[name]
+@pytest.mark.parametrize(("name", "field_strength"), [("FGATIR", 3.0), ("FGATIR", 1.5), ("FLAIR", 3.0)])
+def test_the_inversion_time_nulls_the_tissue(name, field_strength):
+    protocol = replace(STRUCTURAL[name], field_strength=field_strength)
     _, properties = ball_body()
     properties.t1[:] = TISSUES[protocol.nulled].t1
     assert np.abs(protocol.amplitude(properties)).max() < 1e-4

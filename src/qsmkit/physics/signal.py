@@ -9,6 +9,27 @@ from qsmkit.compiled import parallel, prange
 
 Values = TypeVar("Values", float, FloatArray)
 
+T1_OF_WATER = 4.3
+"""Longitudinal relaxation time of free water at body temperature, s, at any field (recalled)."""
+
+T1_EXPONENT = 0.376
+"""By how much tissue's own relaxation slows down with the field (Rooney 2007, recalled)."""
+
+
+def t1_at(t1: Values, field_strength: float) -> Values:
+    """Return a longitudinal relaxation time at another field: 1/T1 − 1/T1(water) ∝ B0^−0.376.
+
+    Parameters
+    ----------
+    t1 : float or array
+        Longitudinal relaxation time at 3 T, s.
+    field_strength : float
+        Main field B0, T.
+    """
+    slower = (field_strength / 3) ** -T1_EXPONENT
+    changed: Values = 1 / (slower / t1 + (1 - slower) / T1_OF_WATER)
+    return changed
+
 
 def spoiled_steady_state(density: Values, t1: Values, *, repetition_time: float, flip_angle: float) -> Values:
     """Return the transverse magnetisation just after the pulse of a spoiled gradient-echo sequence.

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from qsmkit.arrays import AnyArray, BoolArray, ComplexArray, FloatArray
 from qsmkit.errors import MetadataError, ParameterError
 from qsmkit.grid import Grid
-from qsmkit.physics.signal import gradient_echo, spoiled_steady_state
+from qsmkit.physics.signal import gradient_echo, spoiled_steady_state, t1_at
 from qsmkit.simulate.body import Body
 from qsmkit.simulate.coils import VENDOR_COILS, array_profile, sensitivities, shared_phase, sum_of_squares
 from qsmkit.simulate.combination import Combination, combination_weights, combine
@@ -208,7 +208,8 @@ def _maps(body: Body, properties: Properties, protocol: GreProtocol, head: Grid)
     """Return what the head is and does in this magnet and pose, on its samples."""
     chi = properties.chi
     amplitude = spoiled_steady_state(
-        properties.density, properties.t1, repetition_time=protocol.repetition_time, flip_angle=protocol.flip_angle
+        properties.density, t1_at(properties.t1, protocol.field_strength),
+        repetition_time=protocol.repetition_time, flip_angle=protocol.flip_angle,
     )
     total, local = lean_fields(chi, body.brain, TISSUES[Label.AIR].chi, head)
     if protocol.shim:

@@ -18,7 +18,7 @@ from qsmkit.arrays import BoolArray, ComplexArray, FloatArray
 from qsmkit.compiled import thread_count
 from qsmkit.errors import ParameterError
 from qsmkit.grid import Grid
-from qsmkit.physics.signal import prepared_gradient_echo, spin_echo
+from qsmkit.physics.signal import prepared_gradient_echo, spin_echo, t1_at
 from qsmkit.simulate.body import Body
 from qsmkit.simulate.coils import VENDOR_COILS, array_profile
 from qsmkit.simulate.prescription import INSIDE, Prescription
@@ -130,6 +130,7 @@ class StructuralProtocol(Prescription):
         return signal
 
     def _signal(self, density: Any, t1: Any, r2: Any, r2star: Any, inversion_time: float | None) -> Any:
+        t1 = t1_at(t1, self.field_strength)
         if self.readout == "spin" or inversion_time is None:
             return spin_echo(
                 density, t1, r2, repetition_time=self.repetition_time, echo_time=self.echo_time,
