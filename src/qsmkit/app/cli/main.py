@@ -22,6 +22,7 @@ def build() -> App:
     from qsmkit.app.cli import (
         agree,
         convert,
+        deidentify,
         demo,
         doctor,
         export,
@@ -62,6 +63,7 @@ def build() -> App:
     app.command(outcome.outcome)
     app.command(trial.app)
     app.command(export.app)
+    app.command(deidentify.deidentify)
     app.command(doctor.doctor)
     return app
 
