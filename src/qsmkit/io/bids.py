@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from qsmkit.errors import DataWarning, InputError, MetadataError
 from qsmkit.io import bids_name
 from qsmkit.io.assemble import assemble_scan
+from qsmkit.io.bids_filter import BidsFilter
 from qsmkit.io.bids_name import BidsName
 from qsmkit.io.echo_times import sidecar_times, to_seconds
 from qsmkit.io.field_strength import find_field_strength
@@ -56,6 +57,7 @@ def find_scans(
     participants: Sequence[str] | None = None,
     sessions: Sequence[str] | None = None,
     suffix: str | None = None,
+    only: BidsFilter | None = None,
 ) -> list[ScanFiles]:
     """Find every scan with phase in a BIDS data set.
 
@@ -70,6 +72,8 @@ def find_scans(
         Labels, with or without `sub-` and `ses-`; all if left out.
     suffix : str, optional
         One of `SUFFIXES`; by default whichever there is.
+    only : BidsFilter, optional
+        What the names of files must have.
 
     Returns
     -------
@@ -97,12 +101,13 @@ def find_scans(
     for folder in folders:
         for path in sorted((folder / "anat").glob("sub-*.nii*")):
             name = bids_name.parse(path.name)
-            if name and name.suffix in ((suffix,) if suffix else SUFFIXES):
+            if name and name.suffix in ((suffix,) if suffix else SUFFIXES) and (not only or only.takes(name)):
                 groups[str(name.without("echo", "part"))].append((name, path))
     scans = [s for members in groups.values() if (s := _scan(root, members))]
     if not scans:
         raise InputError(
-            f"{root}: no chosen participant has phase images with suffix {suffix or ' or '.join(SUFFIXES)}; "
+            f"{root}: no chosen participant has phase images with suffix {suffix or ' or '.join(SUFFIXES)}"
+            f"{' that the filter takes' if only else ''}; "
             "name them like sub-01/anat/sub-01_echo-1_part-phase_MEGRE.nii.gz"
         )
     return _one_suffix_each(scans)

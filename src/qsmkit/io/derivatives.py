@@ -1,7 +1,7 @@
 """Results as a BIDS derivative data set."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,12 @@ _WITH_SKULL = ("phase", "magnitude", "swi", "clear_swi", "tswi", "smwi")
 _BIDS_UNIT = {"a.u.": "arbitrary"}
 
 
-def write_description(out: Path | str, source: Path | str | None = None) -> Path:
-    """Make a folder a derivative data set: write its `dataset_description.json`.
+NOT_BIDS = ("*_MEGRE.*", "*_fieldmap.*", "*_phase.*", "*_swi.*", "*_minIP.*", "*_R2primemap.*")
+"""Results that have no name in BIDS yet, or one with other demands (units, folders); listed in `.bidsignore`."""
+
+
+def write_description(out: Path | str, source: Path | str | None = None, *, ignored: Sequence[str] = ()) -> Path:
+    """Make a folder a derivative data set: write its `dataset_description.json` and `.bidsignore`.
 
     Parameters
     ----------
@@ -31,6 +35,8 @@ def write_description(out: Path | str, source: Path | str | None = None) -> Path
         The folder; made if needed. One that qsmkit wrote before is kept.
     source : Path or str, optional
         Data set that the results are made from.
+    ignored : sequence of str
+        Patterns of more files that are not of BIDS.
 
     Returns
     -------
@@ -60,6 +66,7 @@ def write_description(out: Path | str, source: Path | str | None = None) -> Path
         if there.get("DatasetType") != "derivative":
             raise OutputError(f"{path.parent} holds raw data, not results; choose another folder")
     write_text(path, as_json(content), overwrite=True)
+    write_text(path.with_name(".bidsignore"), "".join(f"{p}\n" for p in (*NOT_BIDS, *ignored)), overwrite=True)
     return path
 
 

@@ -29,7 +29,7 @@ WRITTEN = (
 CACHE = ".qsmkit-cache"
 """Folder, inside the derivative data set, for results of steps."""
 
-_NOT_BIDS = f"*_report.html\n*_record.json\n{CACHE}/\n"
+_NOT_BIDS = ("*_report.html", "*_record.json", f"{CACHE}/")
 
 
 class Outputs:
@@ -58,8 +58,7 @@ class Outputs:
         OutputError
             The folder holds something else, or cannot be written.
         """
-        write_description(self.out, self.source)
-        write_text(self.out / ".bidsignore", _NOT_BIDS, overwrite=True)
+        write_description(self.out, self.source, ignored=_NOT_BIDS)
 
     def report_path(self, scan: Scan) -> Path:
         """Return where a scan's report is written."""

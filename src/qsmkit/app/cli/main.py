@@ -21,6 +21,7 @@ def build() -> App:
     """Return the command with all its subcommands."""
     from qsmkit.app.cli import (
         agree,
+        check,
         convert,
         deidentify,
         demo,
@@ -49,6 +50,7 @@ def build() -> App:
     )
     app.command(demo.demo)
     app.command(convert.convert)
+    app.command(check.check)
     app.command(recon.recon)
     app.command(simulate.app)
     app.command(methods.methods)

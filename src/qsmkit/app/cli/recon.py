@@ -17,6 +17,7 @@ from qsmkit.app.console import UsageError
 from qsmkit.arrays import AnyArray
 from qsmkit.errors import GeometryError, MaskError, QsmkitError
 from qsmkit.io import bids, loose
+from qsmkit.io.bids_filter import read_filter
 from qsmkit.io.nifti import load_volume
 from qsmkit.method import load_plugins
 from qsmkit.pipeline.cache import Cache
@@ -42,6 +43,7 @@ def recon(
     out: Path | None = None,
     participant_label: _Labels = None,
     session_label: _Labels = None,
+    bids_filter_file: Annotated[Path | None, Parameter(group=_BIDS)] = None,
     phase: _Files = None,
     magnitude: _Files = None,
     te: Annotated[list[float] | None, Parameter(consume_multiple=True, group=_LOOSE)] = None,
@@ -78,6 +80,8 @@ def recon(
         Participants to reconstruct, with or without "sub-"; all if omitted.
     session_label
         Sessions to reconstruct, with or without "ses-"; all if omitted.
+    bids_filter_file
+        JSON file with the entities that scans must have: {"megre": {"acquisition": "qsm", "run": [1, 2]}}.
     phase
         Wrapped phase: one 4-D file, or one file per echo.
     magnitude
@@ -124,7 +128,8 @@ def recon(
     elif magnitude or te or b0:
         raise UsageError("--magnitude, --te and --b0 go with --phase; a BIDS dataset has them in its files")
     else:
-        found = bids.find_scans(source, participants=participant_label, sessions=session_label)
+        only = read_filter(bids_filter_file) if bids_filter_file else None
+        found = bids.find_scans(source, participants=participant_label, sessions=session_label, only=only)
         jobs = [partial(bids.load_scan, files, phase_max=phase_max, flip_phase=flip_phase) for files in found]
     if mask is not None and len(jobs) > 1:
         raise UsageError(f"--mask is for one scan, but there are {len(jobs)}; choose one with --participant-label")

@@ -22,7 +22,7 @@ DIGEST = "SourceDigest"
 """Key of a sidecar under which a hash of the source's stored values is kept: it tells nothing of the patient."""
 
 _FOLDER = {Role.FIELD: "fmap", Role.CT: "ct"}
-_NOT_BIDS = "*_swi.*\nsub-*/ct/\nsub-*/ses-*/ct/\n"
+_NOT_BIDS = "*_swi.*\nct\n"
 _README = """Converted from DICOM by qsmkit.
 
 `part-phase` images hold the phase as the scanner stored it, unless their sidecars list repairs. CT (`ct/`) and
