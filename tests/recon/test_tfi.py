@@ -38,7 +38,7 @@ def test_it_wins_back_what_projection_onto_dipole_fields_gives_away(scene):
     grid, mask, chi, local, total = scene
     projected = pdf(total, mask, grid)
     two_steps = tv(projected.local_field, mask, grid)
-    joint = tfi(total, mask, grid, smooth=0.0, tolerance=0.005, max_iterations=600)
+    joint = tfi(total, mask, grid, tolerance=0.005, max_iterations=600)
     assert error(joint.chi, chi, mask) < 0.5 * error(two_steps, chi, mask)
     assert error(joint.local_field, local, mask) < 0.5 * error(projected.local_field, local, mask)
 
@@ -59,7 +59,7 @@ def test_unknown_voxels_do_not_matter(scene):
     hole[20:23, 10:13, 18:21] = True
     sd[hole] = 0
     spoiled = np.where(hole, 5, total).astype(np.float32)
-    first, second = (tfi(field, mask, grid, sd, smooth=0.0, tolerance=0.005) for field in (total, spoiled))
+    first, second = (tfi(field, mask, grid, sd, tolerance=0.005) for field in (total, spoiled))
     np.testing.assert_allclose(first.chi, second.chi, atol=2e-5)
     assert error(second.chi, chi, mask & ~hole) < 0.25
 
