@@ -98,6 +98,7 @@ def test_shading_can_be_left_out():
 @pytest.mark.parametrize(("settings", "message"), [
     ({"repetition_time": 0.0}, "repetition_time"),
     ({"readout": "spiral"}, "spiral"),
+    ({"echo_time": 3.0}, "echo_time"),
     ({"shading": 2.0}, "shading"),
     ({"restlessness": -1.0}, "restlessness"),
     ({"centre": 160}, "centre"),

@@ -88,10 +88,13 @@ class StructuralProtocol(Prescription):
             raise ParameterError(f"restlessness = {self.restlessness} mm is out of range; it must be 0 or more")
         if not 0 <= self.centre < self.echoes:
             raise ParameterError(f"centre = {self.centre} is not one of {self.echoes} echoes; give 0 or more")
-        earliest, latest = self._window()
+        room = self.echo_spacing if self.readout == "gradient" else self.repetition_time
+        if not self.echo_time < room:
+            raise ParameterError(f"echo_time = {self.echo_time} s does not fit into {room} s; give it in s")
         given = self.inversion_time if self.nulled is None else None
-        if given is None and self.nulled is None and self.readout == "gradient":
+        if self.readout == "gradient" and self.nulled is None and given is None:
             raise ParameterError("a gradient readout needs an inversion; give inversion_time in s, or a nulled tissue")
+        earliest, latest = self._window()
         if not earliest < latest or not (given is None or earliest <= given <= latest):
             raise ParameterError(
                 f"inversion_time = {self.inversion_time} s does not fit: the readout leaves {earliest:.3g} … "
@@ -111,7 +114,7 @@ class StructuralProtocol(Prescription):
         tissue = TISSUES[self.nulled]
 
         def signal(time: float) -> float:
-            return float(self._signal(1.0, tissue.t1, 0.0, 0.0, time))
+            return float(self._signal(1.0, tissue.t1, 0.0, time))
 
         earliest, latest = self._window()
         if signal(earliest) * signal(latest) > 0:
@@ -123,20 +126,21 @@ class StructuralProtocol(Prescription):
 
     def amplitude(self, properties: Properties) -> FloatArray:
         """Return the signal of every sample, with its sign: (X, Y, Z) float32, arbitrary units."""
-        p, r2star = properties, properties.r2
+        decay = properties.r2
         if self.readout == "gradient":
-            r2star = p.r2 + p.r2prime * np.float32(self.field_strength / 3)
-        signal: FloatArray = self._signal(p.density, p.t1, p.r2, r2star, self.inversion())
+            decay = decay + properties.r2prime * np.float32(self.field_strength / 3)
+        signal: FloatArray = self._signal(properties.density, properties.t1, decay, self.inversion())
         return signal
 
-    def _signal(self, density: Any, t1: Any, r2: Any, r2star: Any, inversion_time: float | None) -> Any:
+    def _signal(self, density: Any, t1: Any, decay: Any, inversion_time: float | None) -> Any:
+        """Return the signal, arbitrary units, of proton density, T1 (s, at 3 T) and R2 or R2* (1/s)."""
         t1 = t1_at(t1, self.field_strength)
         if self.readout == "spin" or inversion_time is None:
             return spin_echo(
-                density, t1, r2, repetition_time=self.repetition_time, echo_time=self.echo_time,
+                density, t1, decay, repetition_time=self.repetition_time, echo_time=self.echo_time,
                 inversion_time=inversion_time,
             )
-        return np.exp(-self.echo_time * r2star) * prepared_gradient_echo(
+        return np.exp(-self.echo_time * decay) * prepared_gradient_echo(
             density, t1, repetition_time=self.repetition_time, inversion_time=inversion_time,
             flip_angle=self.flip_angle, echo_spacing=self.echo_spacing, echoes=self.echoes, centre=self.centre,
         )
