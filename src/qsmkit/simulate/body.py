@@ -9,6 +9,7 @@ import numpy.typing as npt
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.errors import GeometryError, ParameterError, ShapeError
 from qsmkit.grid import Grid
+from qsmkit.simulate.calcified import draw_calcifications
 from qsmkit.simulate.calvaria import draw_vault
 from qsmkit.simulate.cortex import draw_template_brain
 from qsmkit.simulate.face import draw_face
@@ -102,7 +103,7 @@ def draw_body(
     """
     if not 0.3 <= step <= 4:
         raise ParameterError(f"step = {step} mm is out of range; it must be between 0.3 and 4")
-    whole, folds, vault, face, veins, spots, place = np.random.default_rng(rng).spawn(7)
+    whole, folds, vault, face, stones, veins, spots, place = np.random.default_rng(rng).spawn(8)
     matrix = draw_pose(place) if pose is None else _rigid(pose)
     x, y, z = (low + step * np.arange(round((high - low) / step), dtype=np.float64) for low, high in EXTENT)
     space, warp = Space((x, y, z)), draw_warp(whole)
@@ -126,6 +127,7 @@ def draw_body(
         if len(within):
             landmarks[nucleus.name] = grid.world(within.mean(0) + [s.start for s in nucleus.box])
     paint_capsule(labels, drawn)
+    draw_calcifications(space, warp, labels, stones)
     thin = draw_veins(space, warp, labels, hull, veins)
     texture = space.interpolate(lattice_noise(spots, 9.0, 0.6, BODY_LATTICE), BODY_LATTICE)
     brain = (inside < 0) & ~np.isin(labels, (Label.BONE, Label.DIPLOE, Label.AIR))

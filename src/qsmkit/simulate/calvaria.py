@@ -18,8 +18,9 @@ from qsmkit.simulate.warp import BODY_LATTICE, Warp
 SUBARACHNOID, TABLE, SKIN, SCALP = 1.4, 1.5, 2.0, 5.8
 """Thickness of the CSF over the hull, of a table of compact bone, of skin, and of the scalp with its skin, mm."""
 
-THICKNESS, THICKNESS_SPREAD, THINNEST = 6.6, 0.8, 2.4
-"""Of the vault, mm: 6 to 7 on the average of adults (recalled), its spread from place to place, the least."""
+THICKNESS, THICKNESS_SPREAD, THINNEST = 8.2, 0.8, 2.4
+"""Of the vault, mm: on the average before its outside is smoothed, which leaves 6 to 7 mm (of adults, recalled); its
+spread from place to place; the least."""
 
 UNEVEN: tuple[tuple[tuple[float, float, float], float, float], ...] = (
     ((70, -8, -12), 26.0, -4.2),  # squama of the temporal bone
@@ -28,8 +29,12 @@ UNEVEN: tuple[tuple[tuple[float, float, float], float, float], ...] = (
 )
 """Where the vault is thinner or thicker: place in template mm (both sides), reach in mm, by how much in mm."""
 
-SMOOTH = 24.0
-"""Hollows of the brain's hull narrower than twice this, mm, do not show on the skull's outside."""
+FAT_PLANES = 0.17
+"""Fat lies between muscles where a random function is less than this many standard deviations from zero."""
+
+HOLLOWS, SMOOTH = 24.0, 9.0
+"""Hollows of the brain's hull narrower than twice the first, and bumps over about the second, mm, do not show on the
+skull's outside."""
 
 BASE = (-42.0, -14.0)
 """Below and above these heights, template mm, the skull's outside is that of the base and of the vault."""
@@ -57,7 +62,8 @@ def draw_vault(
     thickness = _thickness(position, rng)
     low, high = BASE
     vault = np.clip((position[2] - low) / (high - low), 0, 1)
-    outer = vault * closed(hull, SMOOTH) + (1 - vault) * hull - np.float32(SUBARACHNOID) - thickness
+    outer = vault * _smoothed(hull) + (1 - vault) * hull - np.float32(SUBARACHNOID) - thickness
+    outer = np.minimum(outer, hull - np.float32(SUBARACHNOID + THINNEST))
     soft = outer - np.float32(SCALP)
     for shape, blend in OUTLINE:
         soft = union(soft, shape.distance(position), blend)
@@ -68,6 +74,8 @@ def draw_vault(
     fill[depth < 0] = Label.SKIN
     fill[depth < -SKIN] = Label.FAT
     fill[depth < -SKIN - 3.2] = Label.MUSCLE
+    plane = space.interpolate(np.abs(lattice_noise(rng, 26.0, 0.5, BODY_LATTICE)), BODY_LATTICE)
+    fill[(depth < -SKIN - 6) & (plane < FAT_PLANES)] = Label.FAT
     depth = space.interpolate(outer.astype(np.float32), BODY_LATTICE)
     fill[depth < 0] = Label.BONE
     fill[(depth < -TABLE) & (inner > SUBARACHNOID + TABLE)] = Label.DIPLOE
@@ -75,13 +83,13 @@ def draw_vault(
     labels[outside] = fill[outside]
 
 
-def closed(distance: FloatArray, reach: float) -> FloatArray:
-    """Return the signed distance, on `BODY_LATTICE`, of a solid whose hollows narrower than 2 `reach` are filled."""
+def _smoothed(hull: FloatArray) -> FloatArray:
+    """Return the signed distance from the brain's hull without its hollows and bumps, mm, on `BODY_LATTICE`."""
     step = BODY_LATTICE.step
-    wide = distance < reach
-    signed = distance_transform_edt(~wide, step) - distance_transform_edt(wide, step) + reach
-    smooth: FloatArray = gaussian_filter(signed.astype(np.float32), 1.5)
-    return np.minimum(smooth, distance)
+    wide = hull < HOLLOWS
+    filled = distance_transform_edt(~wide, step) - distance_transform_edt(wide, step) + HOLLOWS
+    smooth: FloatArray = gaussian_filter(filled.astype(np.float32), SMOOTH / step[0], truncate=3)
+    return smooth
 
 
 def _thickness(position: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -22,8 +22,9 @@ from qsmkit.simulate.warp import BODY_LATTICE, Warp
 CLOSING = 8.0
 """Clefts of the brain narrower than twice this, mm, belong to its hull."""
 
-THICKNESS, THICKNESS_SPREAD = 3.1, 0.25
-"""Of the cortex, mm: mean, and standard deviation from place to place (2.5 mm, recalled, and part of a sample)."""
+THICKNESS, THICKNESS_SPREAD, THICKER = 2.9, 0.25, 1.6
+"""Of the cortex, mm: mean (2.5 mm, recalled, and part of a sample), standard deviation from place to place, and how much
+more where the template is sure of grey matter."""
 
 SHARPENING, BLUR = 0.9, 2.0
 """How much of what a Gaussian of standard deviation `BLUR` mm takes from the white matter is added to it."""
@@ -121,6 +122,7 @@ def draw_template_brain(
     core &= ~(deep & (t1 < CSF_T1)) & ~(fluid & ~deep)
     away = np.float32(space.step[0]) * _distance(core)
     thickness = np.float32(THICKNESS) + np.float32(THICKNESS_SPREAD) * broad
+    thickness += np.float32(THICKER) * np.clip((grey - np.float32(0.6)) / np.float32(0.3), 0, 1)
     cortex = away < thickness
     smooth = gaussian_filter(away, SULCUS / space.step[0], truncate=2.5)
     cortex &= (away <= 1.1) | (_slope(smooth, space.step[0]) > STEEP)

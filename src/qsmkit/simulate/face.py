@@ -64,7 +64,7 @@ NECK: tuple[tuple[Label, Paired], ...] = (
     (Label.WHITE_MATTER, Tube(((0, -44, -64, 5.5), (0, -48, -150, 4.8)), stretch=(1.3, 1, 1))),
 )
 AIR: tuple[Paired, ...] = (
-    Ellipsoid((10, 77, -8), (12, 5, 11)),  # frontal sinus
+    Ellipsoid((10, 75, -9), (12, 4, 10)),  # frontal sinus
     Ellipsoid((8, 52, -36), (6.5, 17, 9)),  # ethmoid cells
     Ellipsoid((8, 18, -38), (8.5, 10, 9)),  # sphenoid sinus
     Ellipsoid((28, 48, -62), (13, 16, 15)),  # maxillary sinus
