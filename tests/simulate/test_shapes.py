@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from qsmkit.simulate.shapes import Ellipsoid, Tube, rounded, union
+from qsmkit.simulate.shapes import Bent, Ellipsoid, Joined, Tube, Without, rounded, union
 
 
 def points(rng, n=400, reach=12.0):
@@ -80,3 +80,28 @@ def test_union_fills_the_seam():
     a, b = np.float32([1, 1, 9]), np.float32([1, 2, 1])
     np.testing.assert_array_equal(union(a, b), [1, 1, 1])
     np.testing.assert_allclose(union(a, b, 4.0), [0, 1 - 9 / 16, 1])
+
+
+def test_a_bent_solid_keeps_its_volume_and_its_first_order_distance():
+    straight = Ellipsoid((3, -2, 1), (9, 6, 2.5), (30, 20, -50))
+    bent = Bent(straight, (0.03, -0.02, 0.04))
+    low, high = bent.bounds()
+    axes = [np.arange(a, b, 0.3) for a, b in zip(low, high, strict=True)]
+    position = np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
+    distance = bent.distance(position)
+    assert np.sum(distance < 0) * 0.3**3 == pytest.approx(4 / 3 * np.pi * 9 * 6 * 2.5, rel=0.02)
+    slope = np.sqrt(sum(np.gradient(distance, 0.3, axis=d) ** 2 for d in range(3)))
+    np.testing.assert_allclose(np.median(slope[np.abs(distance) < 0.2]), 1, atol=0.03)
+    for face in (0, -1):
+        assert all((np.take(distance, face, axis) > 0).all() for axis in range(3))
+
+
+def test_what_is_taken_away_leaves_a_gap():
+    ball, hole = Ellipsoid((0, 0, 0), (5, 5, 5)), Ellipsoid((4, 0, 0), (2, 2, 2))
+    line = np.zeros((3, 101), np.float32)
+    line[0] = np.linspace(-6, 6, 101)
+    left = line[0][Without(ball, (hole,), 1.0).distance(line) < 0]
+    assert left.min() == pytest.approx(-5, abs=0.13)
+    assert left.max() == pytest.approx(1, abs=0.13)
+    both = line[0][Joined((ball, hole)).distance(line) < 0]
+    assert both.max() == pytest.approx(6, abs=0.13)

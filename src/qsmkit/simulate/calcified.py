@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-from qsmkit.simulate.nuclei import around
 from qsmkit.simulate.shapes import Ellipsoid
 from qsmkit.simulate.space import Space
 from qsmkit.simulate.tissue import Label
@@ -18,15 +17,12 @@ RADII = (1.2, 2.8)
 """Smallest and largest radius along each axis, mm: a modelling choice."""
 
 
-def draw_calcifications(
-    space: Space, warp: Warp, labels: npt.NDArray[np.uint8], rng: np.random.Generator
-) -> None:
+def draw_calcifications(space: Space, warp: Warp, labels: npt.NDArray[np.uint8], rng: np.random.Generator) -> None:
     """Draw what `rng` determines into the labels of a head, in place."""
     for place, share in SITES:
         present, radii, turn = rng.random() < share, rng.uniform(*RADII, 3), rng.uniform(0, 90, 3)
         if not present:
             continue
         (a, b, c), (u, v, w) = radii.tolist(), turn.tolist()
-        shape = Ellipsoid(place, (a, b, c), (u, v, w))
-        box = space.box(*around(shape.bounds(), warp, 1.0))
-        labels[box][shape.distance(warp.template(space.part(box))) < 0] = Label.CALCIFICATION
+        box, distance = warp.distance(Ellipsoid(place, (a, b, c), (u, v, w)), space)
+        labels[box][distance < 0] = Label.CALCIFICATION

@@ -6,9 +6,10 @@ thick at the back; its outside is smoother than the brain. Numbers without a sou
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import gaussian_filter
 
 from qsmkit.arrays import FloatArray
+from qsmkit.simulate.distances import closed
 from qsmkit.simulate.face import OUTLINE
 from qsmkit.simulate.shapes import union
 from qsmkit.simulate.space import Space, lattice_noise
@@ -85,10 +86,8 @@ def draw_vault(
 
 def _smoothed(hull: FloatArray) -> FloatArray:
     """Return the signed distance from the brain's hull without its hollows and bumps, mm, on `BODY_LATTICE`."""
-    step = BODY_LATTICE.step
-    wide = hull < HOLLOWS
-    filled = distance_transform_edt(~wide, step) - distance_transform_edt(wide, step) + HOLLOWS
-    smooth: FloatArray = gaussian_filter(filled.astype(np.float32), SMOOTH / step[0], truncate=3)
+    filled = closed(hull < 0, HOLLOWS, BODY_LATTICE.step)
+    smooth: FloatArray = gaussian_filter(filled, SMOOTH / BODY_LATTICE.step[0], truncate=3)
     return smooth
 
 

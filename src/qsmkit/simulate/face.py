@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from qsmkit.arrays import FloatArray
-from qsmkit.simulate.nuclei import around
 from qsmkit.simulate.shapes import Ellipsoid, Joined, Paired, Shape, Tube
 from qsmkit.simulate.space import Space, lattice_noise
 from qsmkit.simulate.tissue import Label
@@ -131,9 +130,8 @@ def _hollow(
         for shape in (*paired, *cells, *MIDLINE_AIR):
             if label == Label.BONE and shape in MIDLINE_AIR:
                 continue
-            box = space.box(*around(shape.bounds(), warp, 3.0))
-            part = space.part(box)
-            distance = shape.distance(warp.template(part)) + part.interpolate(rough, BODY_LATTICE)
+            box, distance = warp.distance(shape, space)
+            distance = distance + space.part(box).interpolate(rough, BODY_LATTICE)
             here = (distance < limit) & free[box] & (labels[box] != Label.VITREOUS)
             here &= (labels[box] != Label.AIR) | (label == Label.AIR)
             labels[box][here] = label
@@ -149,11 +147,9 @@ def _draw(
     space: Space, warp: Warp, labels: npt.NDArray[np.uint8], shape: Shape, label: Label, over: tuple[Label, ...],
     where: npt.NDArray[np.bool_] | None = None,
 ) -> None:
-    box = space.box(*around(shape.bounds(), warp, 3.0))
+    box, distance = warp.distance(shape, space)
     part = labels[box]
-    if part.size == 0:
-        return
-    inside = (shape.distance(warp.template(space.part(box))) < 0) & np.isin(part, over)
+    inside = (distance < 0) & np.isin(part, over)
     if where is not None:
         inside &= where[box]
     part[inside] = label

@@ -8,13 +8,13 @@ between them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from qsmkit.arrays import FloatArray
-from qsmkit.simulate.shapes import Bent, Ellipsoid, Joined, Paired, Tube, Without
+from qsmkit.simulate.shapes import Bent, Ellipsoid, Joined, Paired, Points, Tube, Without
 from qsmkit.simulate.space import Box, Space
 from qsmkit.simulate.tissue import Label
 from qsmkit.simulate.warp import Warp
@@ -27,6 +27,44 @@ LAMINA = 1.0
 (the medullary laminae measure about 0.5 mm, recalled)."""
 
 THIRD_VENTRICLE = Ellipsoid((0, -13, 2), (2.4, 16, 14))
+
+
+@dataclass(frozen=True, slots=True)
+class CrumpledSheet:
+    """A crumpled sheet along the surface of a bag that is open towards the midline in front: the dentate nucleus.
+
+    Attributes
+    ----------
+    bag : Ellipsoid
+        Whose surface it follows.
+    thickness : float
+        Of one fold and the white matter within, mm (modelling choice).
+    hilus : float
+        Distance of the opening from the midline at the bag's middle, mm.
+    """
+
+    bag: Ellipsoid
+    thickness: float
+    hilus: float
+
+    def bounds(self) -> tuple[Points, Points]:
+        """Return the corners of the bag's cube."""
+        return self.bag.bounds()
+
+    def distance(self, position: FloatArray) -> FloatArray:
+        """Return the distance from the sheet's surface; within it, to first order."""
+        x, y, z = np.abs(position[0]), position[1], position[2]
+        folds = np.sin(np.float32(2 * np.pi / 3.4) * (y + np.float32(0.35) * z)) * np.cos(np.float32(0.45) * (x - z))
+        half = np.float32(self.thickness / 2)
+        outside = self.bag.distance(position) + np.float32(0.75) * folds
+        opening = np.float32(self.hilus) - x - np.float32(0.25) * (y - np.float32(self.bag.centre[1]))
+        result: FloatArray = np.maximum(np.abs(outside + half) - half, opening)
+        return result
+
+    def mirrored(self) -> "CrumpledSheet":
+        """Return the sheet on the other side of x = 0."""
+        return replace(self, bag=self.bag.mirrored())
+
 
 _GPI = Bent(Ellipsoid((17.7, -4.3, -4.5), (8.7, 4.5, 3.3), (99, 10, 140)), (-0.0236, -0.0228, 0.0365))
 _GPE = Without(Bent(Ellipsoid((20.2, -0.6, -0.1), (12.6, 7.0, 3.6), (70, 9, 127)), (-0.0215, -0.0056, 0.0082)),
@@ -50,9 +88,9 @@ _RED = Without(Bent(Ellipsoid((4.8, -19.4, -9.3), (5.8, 4.5, 3.8), (-49, -40, 88
                (_SNC,), 0.4)
 _ZONA = Without(Bent(Ellipsoid((8.8, -13.3, -5.3), (6.2, 3.6, 0.9), (139, 20, 134)), (0.0057, -0.0027, 0.0155)),
                 (_STN, _THALAMUS, _RED), 0.5)
-_DENTATE_BAG = Ellipsoid((15.0, -57.0, -35.5), (7.5, 9.0, 5.0), (20, 0, 24))
+_DENTATE = CrumpledSheet(Ellipsoid((15.0, -57.0, -35.5), (7.5, 9.0, 5.0), (20, 0, 24)), 2.2, 11.0)
 
-NUCLEI: Mapping[str, tuple[Label, Paired]] = {
+NUCLEI: Mapping[str, tuple[Label, Paired | CrumpledSheet]] = {
     "Putamen": (Label.PUTAMEN, _PUTAMEN),
     "Caudate": (Label.CAUDATE, _CAUDATE),
     "NAcc": (Label.ACCUMBENS, _ACCUMBENS),
@@ -64,12 +102,9 @@ NUCLEI: Mapping[str, tuple[Label, Paired]] = {
     "SNr": (Label.SNR, _SNR),
     "RN": (Label.RED_NUCLEUS, _RED),
     "ZI": (Label.ZONA_INCERTA, _ZONA),
-    "Dentate": (Label.DENTATE, _DENTATE_BAG),
+    "Dentate": (Label.DENTATE, _DENTATE),
 }
-"""Label and right-sided solid by the name that landmarks use. The dentate's solid is its bag: see `_crumpled`."""
-
-DENTATE_SHEET = 2.2
-"""Thickness of the dentate's sheet, template mm: of one fold and the white matter within (modelling choice)."""
+"""Label and right-sided solid by the name that landmarks use."""
 
 REACH = 7.0
 """How far around a nucleus its distance is computed, mm."""
@@ -113,19 +148,7 @@ def nuclei(space: Space, warp: Warp) -> Iterator[Nucleus]:
     """
     for name, (label, right) in NUCLEI.items():
         for side, solid in (("R", right), ("L", right.mirrored())):
-            box = space.box(*around(solid.bounds(), warp, REACH))
-            position = warp.template(space.part(box))
-            distance = _crumpled(solid, position) if label == Label.DENTATE else solid.distance(position)
-            yield Nucleus(f"{name}_{side}", label, box, distance)
-
-
-def around(
-    bounds: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]], warp: Warp, reach: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the corners, in the head, of a box that holds a box of the template and `reach` mm about it."""
-    corners = np.array(np.meshgrid(*np.transpose(bounds), indexing="ij")).reshape(3, -1).T
-    corners = warp.head(corners)
-    return corners.min(0) - reach, corners.max(0) + reach
+            yield Nucleus(f"{name}_{side}", label, *warp.distance(solid, space, REACH))
 
 
 def paint(labels: npt.NDArray[np.uint8], nucleus: Nucleus) -> None:
@@ -152,15 +175,3 @@ def paint_capsule(labels: npt.NDArray[np.uint8], drawn: Sequence[Nucleus]) -> No
         part = labels[box]
         between = (np.maximum(*apart) < 0.95 * REACH) & (apart[0] + apart[1] < CAPSULE)
         part[between & (part == Label.WHITE_MATTER)] = Label.INTERNAL_CAPSULE
-
-
-def _crumpled(bag: Paired, position: FloatArray) -> FloatArray:
-    """Return the distance from a crumpled sheet along the surface of a bag, open towards the midline in front."""
-    x, y, z = np.abs(position[0]), position[1], position[2]
-    folds = np.sin(np.float32(2 * np.pi / 3.4) * (y + np.float32(0.35) * z)) * np.cos(np.float32(0.45) * (x - z))
-    outside = bag.distance(position) + np.float32(0.75) * folds
-    half = np.float32(DENTATE_SHEET / 2)
-    sheet = np.abs(outside + half) - half
-    hilus = np.float32(11.0) - x - np.float32(0.25) * (y + 57)
-    result: FloatArray = np.maximum(sheet, hilus)
-    return result

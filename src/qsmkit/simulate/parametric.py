@@ -4,14 +4,16 @@ It is the light head's brain (`brain`, `anatomy`), stretched to stereotactic coo
 cerebellum, stem, ventricles and corpus callosum; the nuclei are the same as with a template.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from qsmkit.arrays import FloatArray
 from qsmkit.simulate.anatomy import LATERAL_VENTRICLE, MIDLINE
 from qsmkit.simulate.brain import draw_brain, envelope
-from qsmkit.simulate.nuclei import AC, around
-from qsmkit.simulate.shapes import Shape
+from qsmkit.simulate.nuclei import AC
+from qsmkit.simulate.shapes import Points, Shape
 from qsmkit.simulate.space import LATTICE, Space
 from qsmkit.simulate.tissue import Label
 from qsmkit.simulate.warp import BODY_LATTICE, Warp
@@ -48,11 +50,25 @@ def draw_parametric_brain(
     labels, _ = draw_brain(space, envelope(position), position, rng)
     ventricles = [(Label.CSF, side) for tube in LATERAL_VENTRICLE for side in (tube, tube.mirrored())]
     for label, shape in (*MIDLINE, *ventricles):
-        box = space.box(*around(_template_bounds(shape), warp, 4.0))
-        labels[box][shape.distance(_light(warp.template(space.part(box)))) < 0] = label
+        box, distance = warp.distance(_Stretched(shape), space)
+        labels[box][distance < 0] = label
     hull = envelope(_light(warp.template(BODY_LATTICE))).hull
     labels[(space.interpolate(hull, BODY_LATTICE) < 0) & (labels == 0)] = Label.CSF
     return labels, hull
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretched:
+    """A solid of the light head in stereotactic coordinates; its distances stay the light head's."""
+
+    shape: Shape
+
+    def bounds(self) -> tuple[Points, Points]:
+        low, high = self.shape.bounds()
+        return (low - LIGHT_AC) * STRETCH + AC, (high - LIGHT_AC) * STRETCH + AC
+
+    def distance(self, position: FloatArray) -> FloatArray:
+        return self.shape.distance(_light(position))
 
 
 def _light(template: FloatArray) -> FloatArray:
@@ -61,8 +77,3 @@ def _light(template: FloatArray) -> FloatArray:
     for i in range(3):
         out[i] = (template[i] - np.float32(AC[i])) / np.float32(STRETCH[i]) + np.float32(LIGHT_AC[i])
     return out
-
-
-def _template_bounds(shape: Shape) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    low, high = shape.bounds()
-    return (low - LIGHT_AC) * STRETCH + AC, (high - LIGHT_AC) * STRETCH + AC

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 
 from qsmkit.arrays import FloatArray
-from qsmkit.simulate.space import Space, lattice_noise
+from qsmkit.simulate.shapes import Shape
+from qsmkit.simulate.space import Box, Space, lattice_noise
 
 Points = npt.NDArray[np.float64]
 
@@ -67,6 +68,29 @@ class Warp:
             if np.abs(change).max() < 1e-7:
                 break
         return points
+
+    def distance(self, shape: Shape, space: Space, reach: float = 3.0) -> tuple[Box, FloatArray]:
+        """Return the samples about a shape given in template mm, and the distance from its surface there.
+
+        Parameters
+        ----------
+        shape : Shape
+            In stereotactic coordinates.
+        space : Space
+            Samples in the head, mm.
+        reach : float
+            How far around the shape to look, mm.
+
+        Returns
+        -------
+        box : tuple of slice
+            Samples of the space; possibly none.
+        distance : (X, Y, Z) float32 array
+            At the samples of the box, template mm, negative inside.
+        """
+        corners = self.head(np.array(np.meshgrid(*np.transpose(shape.bounds()), indexing="ij")).reshape(3, -1).T)
+        box = space.box(corners.min(0) - reach, corners.max(0) + reach)
+        return box, shape.distance(self.template(space.part(box)))
 
     def jacobian(self) -> FloatArray:
         """Return det ∂template/∂head on the lattice: (X, Y, Z); positive wherever the map does not fold."""
