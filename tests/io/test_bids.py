@@ -209,3 +209,50 @@ def test_data_set_without_phase_is_refused(dataset):
         path.unlink()
     with pytest.warns(DataWarning, match="passed over"), pytest.raises(InputError, match="has phase images"):
         find_scans(dataset.root)
+
+
+# --- files by coil
+
+
+def by_coil(dataset, *labels):
+    """Turn the data set's images into those of several coils."""
+    for path in sorted(dataset.anat.iterdir()):
+        for label in labels:
+            place = "_part" if label.startswith("coil") else "_echo"
+            shutil.copy(path, path.with_name(path.name.replace(place, f"_{label}{place}")))
+        path.unlink()
+
+
+@pytest.mark.parametrize("labels", [("coil-2", "coil-10"), ("rec-coil02", "rec-coil10")])
+def test_files_by_coil_are_one_scan(dataset, labels):
+    by_coil(dataset, *labels)
+    files = only(dataset)
+    assert files.stem == "sub-01"
+    assert len(files.coils) == 2
+    assert len(files.phase) == 6
+    for label, coil in zip(labels, files.coils, strict=True):
+        assert all(f"_{label}_" in p.name for p in (*coil.phase, *coil.magnitude))
+        np.testing.assert_allclose(load_scan(coil).phase, dataset.radians, atol=1e-6)
+    with pytest.raises(InputError, match="by coil"):
+        load_scan(files)
+
+
+def test_coils_must_be_complete(dataset):
+    by_coil(dataset, "coil-1", "coil-2")
+    (dataset.anat / "sub-01_echo-3_coil-2_part-mag_MEGRE.nii.gz").unlink()
+    with pytest.raises(InputError, match="same images"):
+        find_scans(dataset.root)
+
+
+def test_combined_images_are_not_taken_for_a_coil(dataset):
+    kept = {p: p.read_bytes() for p in dataset.anat.iterdir()}
+    by_coil(dataset, "coil-1", "coil-2")
+    for path, content in kept.items():
+        path.write_bytes(content)
+    with pytest.raises(InputError, match="names no coil"):
+        find_scans(dataset.root)
+
+
+def test_another_reconstruction_is_no_coil(dataset):
+    by_coil(dataset, "rec-norm", "rec-coiled")
+    assert [f.stem for f in find_scans(dataset.root)] == ["sub-01_rec-coiled", "sub-01_rec-norm"]

@@ -37,13 +37,16 @@ class ScanFiles:
     name : BidsName
         Entities that all files share, and their suffix.
     phase, magnitude : tuple of Path
-        One file an echo in the order of their echo index, or one 4-D file.
+        One file an echo in the order of their echo index, or one 4-D file; those of all coils if there are several.
+    coils : tuple of ScanFiles
+        The files of each receive coil, if the scan is stored by coil.
     """
 
     root: Path
     name: BidsName
     phase: tuple[Path, ...]
     magnitude: tuple[Path, ...]
+    coils: tuple["ScanFiles", ...] = ()
 
     @property
     def stem(self) -> str:
@@ -61,8 +64,8 @@ def find_scans(
 ) -> list[ScanFiles]:
     """Find every scan with phase in a BIDS data set.
 
-    Files belong to one scan if their names differ in `echo` and `part` only. Magnitude without phase is
-    passed over with a `DataWarning`.
+    Files belong to one scan if their names differ in `echo`, `part` and coil only, where the coil is either `coil-1`,
+    which BIDS does not know, or `rec-coil1`. Magnitude without phase is passed over with a `DataWarning`.
 
     Parameters
     ----------
@@ -102,7 +105,7 @@ def find_scans(
         for path in sorted((folder / "anat").glob("sub-*.nii*")):
             name = bids_name.parse(path.name)
             if name and name.suffix in ((suffix,) if suffix else SUFFIXES) and (not only or only.takes(name)):
-                groups[str(name.without("echo", "part"))].append((name, path))
+                groups[str(name.without("echo", "part").without_coil())].append((name, path))
     scans = [s for members in groups.values() if (s := _scan(root, members))]
     if not scans:
         raise InputError(
@@ -133,8 +136,13 @@ def load_scan(files: ScanFiles, *, phase_max: float | None = None, flip_phase: b
     Raises
     ------
     InputError
-        A file, the metadata or their combination cannot be used.
+        A file, the metadata or their combination cannot be used, or the scan is stored by coil.
     """
+    if files.coils:
+        raise InputError(
+            f"{files.name} is stored by coil, {len(files.coils)} of them; read each, and combine them by "
+            "qsmkit.pipeline.coils.combined, as qsmkit recon does"
+        )
     _require_matching_echoes(files)
     phase_metadata = [read_inherited(p, files.root) for p in files.phase]
     magnitude_metadata = [read_inherited(p, files.root) for p in files.magnitude]
@@ -184,14 +192,31 @@ def _sessions(subject: Path, labels: Sequence[str] | None) -> list[Path]:
 
 
 def _scan(root: Path, members: Sequence[tuple[BidsName, Path]]) -> ScanFiles | None:
-    ordered = sorted(members, key=lambda m: _echo(m[0]).zfill(9))
+    ordered = sorted(members, key=lambda m: (m[0].coil.zfill(9), _echo(m[0]).zfill(9)))
     phase = tuple(path for name, path in ordered if name.entities.get("part") == "phase")
     magnitude = tuple(path for name, path in ordered if name.entities.get("part", "mag") == "mag")
-    name = members[0][0].without("echo", "part")
+    name = members[0][0].without("echo", "part").without_coil()
     if not phase:
         warnings.warn(f"{name} has no part-phase image; it is passed over", DataWarning, stacklevel=3)
         return None
-    return ScanFiles(root, name, phase, magnitude)
+    return ScanFiles(root, name, phase, magnitude, _coils(root, name, ordered))
+
+
+def _coils(root: Path, name: BidsName, ordered: Sequence[tuple[BidsName, Path]]) -> tuple[ScanFiles, ...]:
+    by_coil: dict[str, list[Path]] = defaultdict(list)
+    for member, path in ordered:
+        by_coil[member.coil].append(path)
+    if set(by_coil) == {""}:
+        return ()
+    if "" in by_coil:
+        raise InputError(f"{name}: {by_coil[''][0].name} names no coil, but others do; keep combined images elsewhere")
+    coils = []
+    for paths in by_coil.values():
+        phase = tuple(p for p in paths if "_part-phase_" in p.name)
+        coils.append(ScanFiles(root, name, phase, tuple(p for p in paths if p not in phase)))
+    if len({(len(c.phase), len(c.magnitude)) for c in coils}) > 1:
+        raise InputError(f"{name}: coils {', '.join(by_coil)} do not have the same images; complete them")
+    return tuple(coils)
 
 
 def _one_suffix_each(scans: Sequence[ScanFiles]) -> list[ScanFiles]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 ENTITY_ORDER = (
     "sub", "tpl", "ses", "cohort", "sample", "task", "tracksys", "acq", "nuc", "voi", "ce", "trc", "stain",
-    "rec", "dir", "run", "mod", "echo", "flip", "inv", "mt", "part", "proc", "hemi", "space", "split",
+    "rec", "dir", "run", "mod", "echo", "coil", "flip", "inv", "mt", "part", "proc", "hemi", "space", "split",
     "recording", "chunk", "atlas", "seg", "scale", "res", "den", "label", "desc",
 )  # fmt: skip
-"""Order of entities in a name (BIDS 1.10, schema rules/entities)."""
+"""Order of entities in a name (BIDS 1.10, schema rules/entities), and `coil`, which BIDS lacks."""
 
 _ENTITY = re.compile(r"([a-z]+)-([0-9A-Za-z+]+)")
+_COIL = re.compile(r"coil([0-9]+)")
 _SUFFIX = re.compile(r"[0-9A-Za-z]+")
 
 
@@ -25,6 +26,16 @@ class BidsName:
     def without(self, *names: str) -> "BidsName":
         """Return the name without some of its entities."""
         return BidsName({k: v for k, v in self.entities.items() if k not in names}, self.suffix)
+
+    @property
+    def coil(self) -> str:
+        """The number of the receive coil, from `coil-3` or, within BIDS, `rec-coil3`; empty if there is none."""
+        within = _COIL.fullmatch(self.entities.get("rec", ""))
+        return (self.entities.get("coil") or (within[1] if within else "")).lstrip("0")
+
+    def without_coil(self) -> "BidsName":
+        """Return the name that all coils share."""
+        return self.without("coil", *(("rec",) if _COIL.fullmatch(self.entities.get("rec", "")) else ()))
 
     @property
     def stem(self) -> str:

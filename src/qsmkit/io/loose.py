@@ -110,4 +110,6 @@ def _ms(times: npt.NDArray[np.float64]) -> str:
 
 def _name(path: Path) -> str:
     name = bids_name.parse(path.name)
-    return name.without("echo", "part").stem if name and "sub" in name.entities else bids_name.stem(path.name)
+    if name and "sub" in name.entities:
+        return name.without("echo", "part").without_coil().stem
+    return bids_name.stem(path.name)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from cyclopts import Group, Parameter
 
 import qsmkit.recon  # noqa: F401  (registers the methods)
+from qsmkit import method
 from qsmkit.app import console
 from qsmkit.app.console import UsageError
 from qsmkit.arrays import AnyArray
@@ -19,8 +20,9 @@ from qsmkit.errors import GeometryError, MaskError, QsmkitError
 from qsmkit.io import bids, loose
 from qsmkit.io.bids_filter import read_filter
 from qsmkit.io.nifti import load_volume
-from qsmkit.method import load_plugins
+from qsmkit.io.r2_map import find_r2, load_r2
 from qsmkit.pipeline.cache import Cache
+from qsmkit.pipeline.coils import combined
 from qsmkit.pipeline.config import load_recipe
 from qsmkit.pipeline.outputs import CACHE, Outputs
 from qsmkit.pipeline.plan import Plan, make_plan
@@ -28,7 +30,13 @@ from qsmkit.pipeline.run import plan_keys, run
 from qsmkit.reports.html import report as write_report
 from qsmkit.volume import Scan
 
-_Job: TypeAlias = Callable[[], Scan]
+
+class _Job(NamedTuple):
+    """How to read a scan, and its files in a BIDS data set."""
+
+    read: Callable[[], Scan]
+    files: bids.ScanFiles | None = None
+
 
 _BIDS = Group("BIDS dataset")
 _LOOSE = Group("Loose files")
@@ -48,10 +56,12 @@ def recon(
     magnitude: _Files = None,
     te: Annotated[list[float] | None, Parameter(consume_multiple=True, group=_LOOSE)] = None,
     b0: Annotated[float | None, Parameter(group=_LOOSE)] = None,
+    coils: Annotated[int, Parameter(group=_LOOSE)] = 1,
     phase_max: Annotated[float | None, Parameter(group=_HOW)] = None,
     flip_phase: Annotated[bool, Parameter(group=_HOW, negative="")] = False,
     bipolar: Annotated[bool, Parameter(group=_HOW)] = False,
     mask: Annotated[Path | None, Parameter(group=_HOW)] = None,
+    r2: Annotated[Path | None, Parameter(group=_HOW)] = None,
     recipe: Annotated[str, Parameter(group=_HOW)] = "default",
     set: Annotated[list[str] | None, Parameter(consume_multiple=True, group=_HOW)] = None,  # noqa: A002
     uncertainty: Annotated[int | None, Parameter(group=_HOW)] = None,
@@ -90,6 +100,9 @@ def recon(
         Echo times, in s or ms; sidecars beside the files are used if omitted.
     b0
         Field strength (T); the sidecars' imaging frequency is used if omitted.
+    coils
+        How many receive coils the files are from, before combination: phase and magnitude then list all files of the
+        first coil, all of the second, and so on. In a BIDS dataset, names with coil-1 or rec-coil1 say it.
     phase_max
         The stored phase value that equals π, where it cannot be told from the data.
     flip_phase
@@ -98,6 +111,9 @@ def recon(
         Echoes were read out with alternating gradient polarity.
     mask
         Mask to use in place of the recipe's mask steps, on the grid of the (only) scan.
+    r2
+        Map of R2 (1/s), or of T2 (s) if its name ends in T2map, on the grid of the (only) scan, for recipes that
+        separate sources. In a BIDS dataset, a participant's R2map or T2map is found by itself.
     recipe
         Name of a recipe (default, fast, consensus), or path of a .toml file.
     set
@@ -116,30 +132,39 @@ def recon(
     json
         Print the reports' numbers as JSON on stdout.
     """
-    load_plugins()
+    method.load_plugins()
     chosen = load_recipe(recipe).with_settings(_changes(set or []))
     if uncertainty is not None:
         chosen = chosen.with_uncertainty(uncertainty)
     source, out = _source_and_out(paths, out, loose_files=phase is not None)
+    reading: dict[str, Any] = {"phase_max": phase_max, "flip_phase": flip_phase}
     if source is None:
-        jobs: list[_Job] = [
-            lambda: loose.load_scan(phase or [], magnitude or [], te, b0, phase_max=phase_max, flip_phase=flip_phase)
-        ]
-    elif magnitude or te or b0:
-        raise UsageError("--magnitude, --te and --b0 go with --phase; a BIDS dataset has them in its files")
+        parts = zip(_by_coil("phase", phase or [], coils), _by_coil("magnitude", magnitude or [], coils), strict=True)
+        readers = [partial(loose.load_scan, p, m, te, b0, **reading) for p, m in parts]
+        jobs = [_Job(readers[0] if coils == 1 else partial(combined, readers, bipolar=bipolar))]
+    elif magnitude or te or b0 or coils > 1:
+        raise UsageError("--magnitude, --te, --b0 and --coils go with --phase; a BIDS dataset has them in its files")
     else:
         only = read_filter(bids_filter_file) if bids_filter_file else None
         found = bids.find_scans(source, participants=participant_label, sessions=session_label, only=only)
-        jobs = [partial(bids.load_scan, files, phase_max=phase_max, flip_phase=flip_phase) for files in found]
-    if mask is not None and len(jobs) > 1:
-        raise UsageError(f"--mask is for one scan, but there are {len(jobs)}; choose one with --participant-label")
+        jobs = [_Job(_reader(files, bipolar=bipolar, **reading), files) for files in found]
+    for name, path in (("mask", mask), ("r2", r2)):
+        if path is not None and len(jobs) > 1:
+            many = f"--{name} is for one scan, but there are {len(jobs)}"
+            raise UsageError(f"{many}; choose one with --participant-label")
+    uses_r2 = any("r2" in (*m.needs, *m.uses) for m in (method.get(s.method) for s in chosen.step))
+    if r2 is not None and not uses_r2:
+        raise UsageError(f"recipe {chosen.name} has no step that uses --r2; add r2prime and chi_separation to it")
     outputs = Outputs(out, source, overwrite=overwrite)
     kept = None if no_cache else work or out / CACHE
     summaries, failures = [], 0
     for job in jobs:
         try:
-            scan = _loaded(job, bipolar=bipolar)
+            scan = _loaded(job.read, bipolar=bipolar)
             given = {"mask": _mask(mask, scan)} if mask else {}
+            rates = r2 or (find_r2(job.files) if uses_r2 and job.files else None)
+            if rates:
+                given["r2"] = load_r2(rates, scan.grid)
             plan = make_plan(chosen, scan, given)
             if dry_run:
                 summaries.append(_preview(scan, plan, quiet=json))
@@ -174,6 +199,20 @@ def _source_and_out(paths: Sequence[Path], out: Path | None, *, loose_files: boo
     return (None, found[0]) if loose_files else (found[0], found[1])
 
 
+def _by_coil(what: str, paths: Sequence[Path], coils: int) -> list[Sequence[Path]]:
+    """Return the files of each coil, which are listed one coil after the other."""
+    if coils < 1 or len(paths) % coils:
+        raise UsageError(f"--coils {coils} does not divide {len(paths)} files of {what}; list as many for each coil")
+    each = len(paths) // coils
+    return [paths[i * each : (i + 1) * each] for i in range(coils)]
+
+
+def _reader(files: bids.ScanFiles, *, bipolar: bool, **reading: Any) -> Callable[[], Scan]:
+    if not files.coils:
+        return partial(bids.load_scan, files, **reading)
+    return partial(combined, [partial(bids.load_scan, coil, **reading) for coil in files.coils], bipolar=bipolar)
+
+
 def _changes(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return METHOD.SETTING=VALUE texts as {method: {setting: value}}; values are read as TOML, else as text."""
     changes: dict[str, dict[str, Any]] = {}
@@ -189,11 +228,11 @@ def _changes(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     return changes
 
 
-def _loaded(job: _Job, *, bipolar: bool) -> Scan:
+def _loaded(read: Callable[[], Scan], *, bipolar: bool) -> Scan:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        scan = job()
-    notes = tuple(str(w.message) for w in caught)
+        scan = read()
+    notes = tuple(dict.fromkeys(str(w.message) for w in caught))
     for note in notes:
         console.say(f"{scan.name}: warning: {note}")
     return replace(scan, bipolar=bipolar, notes=notes)
