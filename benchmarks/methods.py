@@ -4,9 +4,9 @@
     [--json] [--fresh]
 
 Each method runs in a process of its own, with true artifacts as inputs: fields carry the noise that the
-scan's magnitude implies, phase is free of its offset except for methods that remove it, and what the
-simulation does not know (a phase quality, a reference region) is made by the first registered method that
-can.
+scan's magnitude implies, phase is free of its offset except for methods that remove it, what a plain scan
+does not hold (coils, orientations, R2) comes from benchmarks.companions, and what the simulation does not
+know (a phase quality, a reference region) is made by the first registered method that can.
 
 U       time in units of one scipy.fft float32 rfftn + irfftn pair of that size, all threads, median of seven,
 measured in
@@ -36,6 +36,7 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+from benchmarks.companions import COMPANIONS, truths
 from benchmarks.patients import SIZE, dataset, load, simulated, wrap
 
 import qsmkit.recon
@@ -48,6 +49,11 @@ from qsmkit.method import METHODS, STAGES, Method, load_plugins
 WARM_UP = 48
 REPEATS, ENOUGH = 3, 5.0
 
+UNCUT = ("vector", "directions", "value", "grid")
+"""Kinds of artifact that have no voxels, or their own way to be cropped."""
+ONE_OF = {"minip": "swi"}
+"""Methods that want one of several artifacts, though none of them in particular, and which they get."""
+
 
 class Unsupplied(Exception):
     """Nothing provides an artifact that a method needs."""
@@ -59,12 +65,15 @@ class Unsupplied(Exception):
 def supply(method: Method, folder: Path, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the inputs of a method, or raise Unsupplied."""
     values = {}
+    wanted = {*method.needs, *((ONE_OF[method.name],) if method.name in ONE_OF else ())}
     for name in (*method.needs, *method.uses):
         if name == "phase" and "phase" in method.produces:
             values[name] = load(folder, "raw_phase")
         elif (folder / f"{name}.npy").exists():
             values[name] = load(folder, name)
-        elif name in method.needs:
+        elif name in COMPANIONS and name not in values:
+            values |= {n: v for n, v in COMPANIONS[name](folder).items() if n in (*method.needs, *method.uses)}
+        elif name in wanted and name not in values:
             values[name] = make(name, folder, (*seen, method.name))
     return values
 
@@ -90,9 +99,10 @@ def products(method: Method, result: Any) -> dict[str, Any]:
 
 def score_map(name: str, product: dict[str, Any], folder: Path) -> dict[str, float]:
     """NRMSE (demeaned) in the true mask where the map is not zero, and how much of the true mask that is."""
-    truth, mask = load(folder, f"true_{name}"), load(folder, "true_mask")
+    parts = truths(folder)
+    truth, mask = parts[name] if name in parts else load(folder, f"true_{name}"), load(folder, "true_mask")
     m = mask & (product[name] != 0) & product.get("mask", mask)
-    of = "local_" if name == "local_field" and "chi" in product else ""
+    of = "local_" if name == "local_field" and "chi" in product else f"{name[4:]}_" if name in parts else ""
     found = {f"{of}nrmse_%": metrics.nrmse(product[name][m], truth[m]), "coverage": m.sum() / mask.sum()}
     if name == "chi":
         matched = product[name] - (product[name][m].mean() - truth[m].mean())
@@ -132,6 +142,8 @@ SCORES = {
     "chi": score_map,
     "total_field": score_map,
     "local_field": score_map,
+    "chi_para": score_map,
+    "chi_dia": score_map,
     "phase": score_phase,
     "unwrapped_phase": score_unwrapped,
     "mask": score_mask,
@@ -191,7 +203,7 @@ def cropped(values: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
     part = {}
     for name, value in values.items():
         kind = ARTIFACTS[name].kind
-        part[name] = np.ascontiguousarray(value[box]) if kind in ("map", "mask", "series") else value
+        part[name] = np.ascontiguousarray(value[box]) if kind not in UNCUT else value
     size = tuple(min(n, WARM_UP) for n in shape)
     return part | ({"grid": values["grid"].cropped(tuple(start), size)} if "grid" in values else {})
 
