@@ -7,6 +7,8 @@ from scipy.ndimage import distance_transform_edt
 from ellipsoid_head import ellipsoid_head
 from qsmkit.errors import ParameterError
 from qsmkit.simulate.bearings import Bearings, Shell
+from qsmkit.simulate.body import draw_body
+from qsmkit.simulate.leads import lead
 from qsmkit.simulate.surgery import BONE, brain_middle, operate
 from qsmkit.simulate.targeting import plan_lead
 from qsmkit.simulate.tissue import Label
@@ -18,6 +20,11 @@ POSE = rigid_motion((8, -5, 12), (4, -7, 20))
 @pytest.fixture(scope="module")
 def body():
     return ellipsoid_head(pose=POSE)
+
+
+@pytest.fixture(scope="module")
+def patient():
+    return draw_body(step=2.0, rng=3)
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +67,33 @@ def test_a_planned_lead_enters_before_the_middle_of_its_own_side_and_ends_below_
         assert 45 < angle < 80
 
 
+@pytest.mark.parametrize("nucleus", ["STN_R", "GPi_L"])
+def test_trajectories_in_a_folded_brain_enter_before_the_coronal_suture_and_spare_the_ventricles(patient, nucleus):
+    axes = Bearings.of(patient.landmarks)
+    entries = []
+    for seed in range(6):
+        plan = plan_lead(patient, nucleus, "Medtronic 3387", rng=seed)
+        entry = np.array(plan.entry) - axes.origin
+        entries.append((abs(entry @ axes.right), entry @ axes.anterior, entry @ axes.superior))
+        path = lead(plan).curve.at(np.arange(12.0, 60.0, 0.5))
+        met = patient.labels[tuple(np.rint(patient.grid.voxel(path)).astype(int).T)]
+        assert np.isin(met, (Label.CSF, Label.VEIN)).mean() < 0.1
+    assert (np.min(entries, axis=0) > (10, 22, 50)).all()
+    assert (np.max(entries, axis=0) < (60, 60, 95)).all()
+    assert np.ptp(entries, axis=0).max() > 3
+
+
 def test_leads_have_wires_that_stay_on_the_skull_of_their_side(body, operated):
     bone = np.isin(body.labels, BONE)
     away = distance_transform_edt(~bone, body.grid.voxel_size)
-    for lead, sign in zip(operated.leads, (1, -1), strict=True):
-        wire = lead.curve.points[lead.curve.arc > lead.depth + 16]
+    for one, sign in zip(operated.leads, (1, -1), strict=True):
+        wire = one.curve.points[one.curve.arc > one.depth + 16]
         assert len(wire) > 200
         index = np.rint(body.grid.voxel(wire)).astype(int)
         assert away[tuple(index.T)].max() < 5
         assert not bone[tuple(index.T)].any()
         assert (sign * (wire - POSE[:3, 3]) @ POSE[:3, 0] > 0).all()
-        steps = np.diff(lead.curve.points, axis=0)
+        steps = np.diff(one.curve.points, axis=0)
         steps /= np.linalg.norm(steps, axis=1, keepdims=True)
         assert (steps[1:] * steps[:-1]).sum(1).min() > 0.85
 
@@ -78,12 +101,12 @@ def test_leads_have_wires_that_stay_on_the_skull_of_their_side(body, operated):
 def test_burr_holes_are_open_along_the_lead_and_nowhere_else(body, operated):
     bone, left = np.isin(body.labels, BONE), np.isin(operated.labels, BONE)
     gone = body.grid.world(np.argwhere(bone & ~left))
-    for lead in operated.leads:
-        path = lead.curve.at(np.arange(lead.depth - 15, lead.depth, 0.5))
+    for one in operated.leads:
+        path = one.curve.at(np.arange(one.depth - 15, one.depth, 0.5))
         index = np.rint(body.grid.voxel(path)).astype(int)
         assert bone[tuple(index.T)].sum() > 5
         assert not left[tuple(index.T)].any()
-    distance = np.min([np.linalg.norm(gone - lead.entry, axis=1) for lead in operated.leads], axis=0)
+    distance = np.min([np.linalg.norm(gone - one.entry, axis=1) for one in operated.leads], axis=0)
     assert distance.max() < 20
     assert not (left & ~bone).any()
 
@@ -117,8 +140,8 @@ def test_without_plans_and_shift_nothing_changes(body):
 
 
 def test_leads_stay_where_they_were_put_when_the_brain_sinks(body, plans, operated):
-    for lead, without in zip(operated.leads, operate(body, plans).leads, strict=True):
-        np.testing.assert_array_equal(lead.curve.points, without.curve.points)
+    for one, without in zip(operated.leads, operate(body, plans).leads, strict=True):
+        np.testing.assert_array_equal(one.curve.points, without.curve.points)
 
 
 @pytest.mark.parametrize(("field", "value", "message"), [

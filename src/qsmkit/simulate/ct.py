@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
 
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.errors import ParameterError, ShapeError
@@ -14,54 +13,17 @@ from qsmkit.simulate.bearings import Bearings, Shell
 from qsmkit.simulate.body import Body
 from qsmkit.simulate.brain_shift import BrainShift
 from qsmkit.simulate.curve import Points
-from qsmkit.simulate.hardening import Beam, add_streaks
+from qsmkit.simulate.hardening import BONE_THRESHOLD, Beam, add_bone_bands, add_streaks
+from qsmkit.simulate.hounsfield import rounded_hu, stored, tissue_hu
 from qsmkit.simulate.leads import Lead, LeadPlan, Vector
 from qsmkit.simulate.metal import Cloud, cap_cloud, lead_cloud, splat
 from qsmkit.simulate.stereotactic import Localiser
 from qsmkit.simulate.surgery import implanted, operate
-from qsmkit.simulate.tissue import PARENCHYMA, Label, spread
-from qsmkit.simulate.transfer import moved, points_per_voxel, rigid_motion, transfer
-
-AIR, CEILING, EXTENDED = -1000, 3071, 32767
-"""CT numbers of air, and the largest of a 12-bit and of an extended scale, HU."""
-
-FLOOR = -1024
-"""Least CT number that a scanner stores, HU."""
-
-HOUNSFIELD = {
-    Label.CAUDATE: 38.0, Label.PALLIDUM: 38.0, Label.PUTAMEN: 38.0, Label.RED_NUCLEUS: 36.0, Label.DENTATE: 37.0,
-    Label.NIGRA_STN: 36.0, Label.THALAMUS: 36.0, Label.WHITE_MATTER: 29.0, Label.GREY_MATTER: 39.0, Label.CSF: 6.0,
-    Label.VEIN: 58.0, Label.FAT: -95.0, Label.BONE: 1350.0, Label.AIR: float(AIR), Label.MUSCLE: 55.0,
-    Label.CALCIFICATION: 320.0, Label.GPE: 38.0, Label.GPI: 38.0, Label.STN: 36.0, Label.SNC: 36.0, Label.SNR: 36.0,
-    Label.ZONA_INCERTA: 31.0, Label.INTERNAL_CAPSULE: 28.0, Label.DIPLOE: 550.0, Label.SKIN: 65.0,
-    Label.VITREOUS: 12.0, Label.CAVERNOMA: 58.0, Label.HAEMOSIDERIN: 45.0, Label.MICROBLEED: 44.0,
-    Label.HAEMATOMA: 68.0, Label.ENHANCING: 42.0, Label.DEPOT: 60.0, Label.RIM_LESION: 30.0,
-}
-"""CT numbers at 120 kV, HU: typical of adults, rounded (recalled); lesions are modelling choices."""
-
-
-BONE_THRESHOLD = 300
-"""CT number above which a real CT shows bone or metal, HU."""
+from qsmkit.simulate.tissue import Label
+from qsmkit.simulate.transfer import moved, rigid_motion, transfer
 
 METAL_THRESHOLD = 2500
 """Pieces denser than this, HU, make streaks."""
-
-TEXTURE = 1.5
-"""Unevenness of brain tissue, HU."""
-
-GRAIN = 0.7
-"""Width of the noise's grain over that of the point-spread function (modelling choice)."""
-
-METAL_BEAM = Beam()
-
-BONE_BEAM = Beam(hardening=0.02, edge=0.0, views=90, element=3.0, feed=0.0, ripple=0.0, reach=1e6)
-"""What is left of beam hardening by bone after a scanner's own correction (modelling choice)."""
-
-COARSE = 3.0
-"""Voxel size on which beam hardening by bone is computed, mm."""
-
-NECK = 40.0
-"""How far the lowest samples of a body are continued downwards, mm."""
 
 MARGIN = 8.0
 """Air around the head in the image, mm."""
@@ -211,17 +173,17 @@ def head_ct(
     to_ct = rigid_motion(protocol.rotation, protocol.translation)
     grid = _ct_grid(body, to_ct, protocol, localiser)
     source = moved(body.grid, to_ct)
-    hu = _tissue(body, operated.labels, source, grid, protocol.fwhm)
-    _harden(hu, grid, protocol.streaks)
+    hu = tissue_hu(body, operated.labels, source, grid, protocol.fwhm)
+    add_bone_bands(hu, grid, protocol.streaks)
     hardware = [part(one) for one in operated.leads for part in (cap_cloud, lead_cloud)]
     if localiser is not None:
         hardware.append(localiser.cloud())
     clouds = [cloud.moved(to_ct) for cloud in hardware]
     add_metal(clouds, grid, hu, fwhm=protocol.fwhm, streaks=protocol.streaks, rng=random)
-    stored = digitised(hu, grid, protocol, grain)
+    whole = stored(hu, grid, grain, fwhm=protocol.fwhm, noise_hu=protocol.noise_hu, extended=protocol.extended)
     air = transfer(operated.air, source, grid) > 0.5 if operated.air.any() else np.zeros(grid.shape, bool)
     volume = float(operated.air.sum()) * body.grid.voxel_volume
-    return CtScan(stored, grid, CtTruth(to_ct, operated.leads, operated.shift, air, volume, localiser))
+    return CtScan(whole, grid, CtTruth(to_ct, operated.leads, operated.shift, air, volume, localiser))
 
 
 def implant(
@@ -270,9 +232,7 @@ def implant(
     result = hu.astype(np.float32)
     clouds = [lead_cloud(one) for one in leads]
     add_metal(clouds, grid, result, fwhm=fwhm, streaks=streaks, rng=np.random.default_rng(rng))
-    changed = np.clip(np.rint(result), FLOOR, EXTENDED if extended else CEILING)
-    untouched = result == hu
-    return np.where(untouched, hu, changed).astype(np.int16), leads
+    return np.where(result == hu, hu, rounded_hu(result, extended)).astype(np.int16), leads
 
 
 def add_metal(
@@ -299,39 +259,7 @@ def add_metal(
         splat(cloud, grid, fwhm, hu)
     dense = [cloud.denser(METAL_THRESHOLD) for cloud in clouds]
     if streaks > 0 and any(len(cloud.points) for cloud in dense):
-        add_streaks(dense, grid, fwhm, hu, rng, METAL_BEAM.times(streaks))
-
-
-def digitised(
-    hu: FloatArray, grid: Grid, protocol: CtProtocol, rng: np.random.Generator
-) -> npt.NDArray[np.int16]:
-    """Return CT numbers with noise, rounded and cut off as a scanner stores them.
-
-    The noise is coloured within a slice, as filtered back projection leaves it: blurred, and without the lowest
-    frequencies.
-
-    Parameters
-    ----------
-    hu : (X, Y, Z) float32 array
-        CT numbers, HU.
-    grid : Grid
-        The CT's.
-    protocol : CtProtocol
-        Noise, blur and scale.
-    rng : Generator
-        Source of the noise.
-    """
-    stored = np.empty(hu.shape, np.int16)
-    ceiling = EXTENDED if protocol.extended else CEILING
-    sigma = GRAIN * protocol.fwhm / 2.3548 / np.array(grid.voxel_size[:2])
-    for k in range(hu.shape[2]):
-        part = hu[:, :, k]
-        if protocol.noise_hu > 0:
-            white = rng.standard_normal(part.shape, np.float32)
-            noise = gaussian_filter(white, sigma, mode="wrap") - gaussian_filter(white, 5 * sigma, mode="wrap")
-            part = part + noise * np.float32(protocol.noise_hu / noise.std())
-        stored[:, :, k] = np.clip(np.rint(part), FLOOR, ceiling)
-    return stored
+        add_streaks(dense, grid, fwhm, hu, rng, Beam().times(streaks))
 
 
 def _ct_grid(body: Body, to_ct: Points, protocol: CtProtocol, localiser: Localiser | None) -> Grid:
@@ -355,46 +283,4 @@ def _ct_grid(body: Body, to_ct: Points, protocol: CtProtocol, localiser: Localis
     affine = np.eye(4)
     affine[:3, :3] = tilt * size
     affine[:3, 3] = tilt @ (low + size / 2)
-    return Grid((x, y, z), affine)
-
-
-def _tissue(body: Body, labels: npt.NDArray[np.uint8], source: Grid, grid: Grid, fwhm: float) -> FloatArray:
-    """Return the CT numbers of tissue on the CT's grid, as blurred as the scanner shows them."""
-    values = spread(labels, HOUNSFIELD)
-    values[labels == 0] = AIR
-    values += np.float32(TEXTURE) * body.texture * np.isin(labels, PARENCHYMA)
-    if body.veins is not None:
-        values += body.veins * np.float32(HOUNSFIELD[Label.VEIN] - HOUNSFIELD[Label.WHITE_MATTER])
-    gaussian_filter(values, fwhm / 2.3548 / np.array(source.voxel_size), output=values, mode="nearest", truncate=3)
-    down = int(np.abs(source.axes[2]).argmax())
-    longer = round(NECK / source.voxel_size[down])
-    below = source.axes[2, down] > 0
-    pad = [(longer if d == down and below else 0, longer if d == down and not below else 0) for d in range(3)]
-    start = [-before for before, _ in pad]
-    values = np.pad(values, pad, mode="edge")
-    shape = values.shape
-    return transfer(values, source.cropped((start[0], start[1], start[2]), (shape[0], shape[1], shape[2])), grid,
-                    outside=float(AIR), points=points_per_voxel(source, grid))
-
-
-def _harden(hu: FloatArray, grid: Grid, strength: float) -> None:
-    """Add the dark bands between dense bones, computed on coarse voxels."""
-    if strength == 0:
-        return
-    coarse = _coarsened(grid)
-    rough = transfer(hu, grid, coarse, outside=float(AIR), points=points_per_voxel(grid, coarse))
-    index = np.argwhere(rough > BONE_THRESHOLD)
-    density = rough[tuple(index.T)].astype(np.float64)
-    bone = Cloud(coarse.world(index), np.full(len(index), coarse.voxel_volume), density)
-    bands = np.zeros(coarse.shape, np.float32)
-    add_streaks([bone], coarse, COARSE, bands, np.random.default_rng(0), BONE_BEAM.times(strength))
-    hu += transfer(bands, coarse, grid)
-
-
-def _coarsened(grid: Grid) -> Grid:
-    """Return a grid of coarse voxels over the same field of view."""
-    extent = np.array(grid.shape) * grid.voxel_size
-    x, y, z = (int(n) for n in np.ceil(extent / COARSE) + 1)
-    affine = grid.affine.copy()
-    affine[:3, :3] = grid.axes * COARSE
     return Grid((x, y, z), affine)

@@ -19,13 +19,22 @@ from qsmkit.arrays import ComplexArray, FloatArray
 from qsmkit.compiled import parallel, prange, thread_count
 from qsmkit.grid import Grid
 from qsmkit.simulate.curve import Points
-from qsmkit.simulate.metal import Cloud
+from qsmkit.simulate.hounsfield import AIR
+from qsmkit.simulate.metal import FWHM_PER_SIGMA, Cloud
+from qsmkit.simulate.transfer import points_per_voxel, transfer
 
 WATER = 0.0193
 """Attenuation of water at 70 keV, 1/mm (recalled)."""
 
+BONE_THRESHOLD = 300
+"""CT number above which there is bone or metal, HU."""
+
+COARSE = 3.0
+"""Voxel size on which beam hardening by bone is computed, mm."""
+
 BATCH = 16
 """Slices whose projections are held at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Beam:
@@ -43,8 +52,8 @@ class Beam:
         Extent along the table of what the views of one slice see, and travel of the table in half a turn.
     ripple : float
         Relative noise of each view's deficit: few photons are left behind metal.
-    reach : float
-        Where streaks end.
+    reach, faint : float
+        Where streaks end, or earlier where they are fainter than so many HU.
     """
 
     hardening: float = 1.0
@@ -55,10 +64,15 @@ class Beam:
     turn: float = 9.0
     ripple: float = 0.05
     reach: float = 45.0
+    faint: float = 4.0
 
     def times(self, factor: float) -> "Beam":
         """Return the beam that makes streaks `factor` times as strong."""
         return replace(self, hardening=factor * self.hardening, edge=factor * self.edge)
+
+
+BONE_BEAM = Beam(hardening=0.03, edge=0.0, views=90, element=3.0, feed=0.0, ripple=0.0, reach=1e4, faint=1e-6)
+"""What is left of beam hardening by bone after a scanner's own correction (modelling choice)."""
 
 
 def add_streaks(
@@ -85,9 +99,9 @@ def add_streaks(
     centre = (np.array(grid.shape[:2]) - 1) / 2 * size[:2]
     objects = [_object(cloud, grid, np.array([*centre, 0.0])) for cloud in clouds if len(cloud.points)]
     radius = max((float(np.linalg.norm(place[:, :2], axis=1).max()) for place, _ in objects), default=0.0)
-    ramp = _ramp(2 * int(np.ceil(radius / beam.element)) + 5, beam.element, fwhm / 2.3548)
+    ramp = _ramp(2 * int(np.ceil(radius / beam.element)) + 5, beam.element, fwhm / FWHM_PER_SIGMA)
     height = np.arange(grid.shape[2]) * size[2]
-    sigma = float(np.hypot(fwhm / 2.3548, size[2] / np.sqrt(12)))
+    sigma = float(np.hypot(fwhm / FWHM_PER_SIGMA, size[2] / np.sqrt(12)))
     margin = 3 * sigma + beam.feed / 2
     spans = [np.stack([np.searchsorted(p[:, 2], height - margin), np.searchsorted(p[:, 2], height + margin)], 1)
              for p, _ in objects]
@@ -104,8 +118,43 @@ def add_streaks(
         deficit += _deficit(together, beam.hardening)
         deficit *= gain[slices]
         spots = np.stack([_extremes(objects, [span[k] for span in spans]) for k in slices]) + centre
-        _back_project(ramp.filtered(deficit) * np.float32(-np.pi / beam.views * 1000 / WATER), slices, spots, centre,
-                      size, beam.element, beam.reach, out)
+        missing = deficit.sum(2).max(1) * beam.element * 1000 / WATER
+        reach = np.minimum(beam.reach, np.sqrt(missing / beam.faint))
+        _back_project(ramp.filtered(deficit) * np.float32(-np.pi / beam.views * 1000 / WATER), slices, spots, reach,
+                      centre, size, beam.element, out)
+
+
+def add_bone_bands(hu: FloatArray, grid: Grid, strength: float) -> None:
+    """Add to a CT the dark bands between dense bones, computed on coarse voxels.
+
+    Parameters
+    ----------
+    hu : (X, Y, Z) float32 array
+        CT numbers, HU; changed in place.
+    grid : Grid
+        The scan's.
+    strength : float
+        Multiple of the usual.
+    """
+    if strength == 0:
+        return
+    coarse = _coarsened(grid)
+    rough = transfer(hu, grid, coarse, outside=float(AIR), points=points_per_voxel(grid, coarse))
+    index = np.argwhere(rough > BONE_THRESHOLD)
+    density = rough[tuple(index.T)].astype(np.float64)
+    bone = Cloud(coarse.world(index), np.full(len(index), coarse.voxel_volume), density)
+    bands = np.zeros(coarse.shape, np.float32)
+    add_streaks([bone], coarse, COARSE, bands, np.random.default_rng(0), BONE_BEAM.times(strength))
+    hu += transfer(bands, coarse, grid)
+
+
+def _coarsened(grid: Grid) -> Grid:
+    """Return a grid of coarse voxels over the same field of view."""
+    extent = np.array(grid.shape) * grid.voxel_size
+    x, y, z = (int(n) for n in np.ceil(extent / COARSE) + 1)
+    affine = grid.affine.copy()
+    affine[:3, :3] = grid.axes * COARSE
+    return Grid((x, y, z), affine)
 
 
 def _deficit(integral: FloatArray, strength: float) -> FloatArray:
@@ -174,24 +223,27 @@ def _project(  # type: ignore[no-untyped-def]
 
 @parallel
 def _back_project(  # type: ignore[no-untyped-def]
-    filtered, slices, spots, centre, size, width, reach, out
+    filtered, slices, spots, reach, centre, size, width, out
 ):
     views, bins = filtered.shape[1], filtered.shape[2]
     angles = np.pi * np.arange(views) / views
-    cosine, sine = np.cos(angles) / width, np.sin(angles) / width
+    cosine, sine = (np.cos(angles) / width).astype(np.float32), (np.sin(angles) / width).astype(np.float32)
     for i in prange(out.shape[0]):
         x = i * size[0]
+        across = np.float32(x - centre[0])
         for n in range(len(slices)):
             for j in range(out.shape[1]):
                 y = j * size[1]
+                along = np.float32(y - centre[1])
                 near = 1e9
                 for m in range(spots.shape[1]):
                     near = min(near, np.hypot(x - spots[n, m, 0], y - spots[n, m, 1]))
-                if near < reach:
-                    total = 0.0
+                if near < reach[n]:
+                    total = np.float32(0)
                     for v in range(views):
-                        t = (x - centre[0]) * cosine[v] + (y - centre[1]) * sine[v] + bins // 2
-                        if 0 <= t < bins - 1:
-                            b = int(t)
-                            total += filtered[n, v, b] + (filtered[n, v, b + 1] - filtered[n, v, b]) * (t - b)
-                    out[i, j, slices[n]] += total * min(1.0, 2 - 2 * near / reach)
+                        t = across * cosine[v] + along * sine[v] + np.float32(bins // 2)
+                        b = int(t)
+                        if 0 <= b < bins - 1:
+                            low = filtered[n, v, b]
+                            total += low + (filtered[n, v, b + 1] - low) * (t - np.float32(b))
+                    out[i, j, slices[n]] += total * np.float32(min(1.0, 2 - 2 * near / reach[n]))

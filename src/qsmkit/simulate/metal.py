@@ -14,6 +14,7 @@ import numpy.typing as npt
 from qsmkit.arrays import FloatArray
 from qsmkit.compiled import serial
 from qsmkit.grid import Grid
+from qsmkit.simulate.curve import Points
 from qsmkit.simulate.electrodes import Electrode, Level
 from qsmkit.simulate.leads import Lead
 
@@ -36,6 +37,9 @@ STEP = 0.12
 COARSE = 0.3
 """Distance of the points along the lead beyond the skull, mm."""
 
+FWHM_PER_SIGMA = 2.3548
+"""Full width at half maximum of a Gaussian over its standard deviation."""
+
 REACH = 3.5
 """A point is spread this many standard deviations far."""
 
@@ -54,25 +58,24 @@ class Cloud:
         Their CT number, HU.
     """
 
-    points: npt.NDArray[np.float64]
-    volume: npt.NDArray[np.float64]
-    hu: npt.NDArray[np.float64]
+    points: Points
+    volume: Points
+    hu: Points
 
     def denser(self, hu: float) -> "Cloud":
         """Return the pieces above a CT number, HU."""
         dense = self.hu > hu
         return Cloud(self.points[dense], self.volume[dense], self.hu[dense])
 
-    def moved(self, transform: npt.NDArray[np.float64]) -> "Cloud":
+    def moved(self, transform: Points) -> "Cloud":
         """Return the pieces after a rigid transform (4, 4)."""
         return Cloud(self.points @ transform[:3, :3].T + transform[:3, 3], self.volume, self.hu)
 
 
 def joined(clouds: Sequence[Cloud]) -> Cloud:
-    """Return the pieces of several clouds as one."""
-    parts = [(c.points, c.volume, c.hu) for c in clouds]
-    points, volume, hu = (np.concatenate(p) for p in zip((np.empty((0, 3)), np.empty(0), np.empty(0)), *parts,
-                                                         strict=True))
+    """Return the pieces of one or more clouds as one."""
+    fields = zip(*[(c.points, c.volume, c.hu) for c in clouds], strict=True)
+    points, volume, hu = (np.concatenate(field) for field in fields)
     return Cloud(points, volume, hu)
 
 
@@ -85,10 +88,9 @@ def lead_cloud(lead: Lead) -> Cloud:
     return joined(clouds)
 
 
-def tube_cloud(points: npt.NDArray[np.float64], radius: float, hu: float, step: float = 0.4) -> Cloud:
+def tube_cloud(points: Points, radius: float, hu: float, step: float = 0.4) -> Cloud:
     """Return a round rod along a polygon (N, 3) in mm whose corners are about `step` mm apart."""
-    rho, phi, area = _disc(radius, step)
-    offsets = rho[:, None] * np.stack([np.cos(np.deg2rad(phi)), np.sin(np.deg2rad(phi))], 1)
+    offsets, area = _disc(radius, step)
     direction = np.gradient(points, axis=0)
     length = np.linalg.norm(direction, axis=1)
     direction /= length[:, None]
@@ -125,16 +127,16 @@ def splat(cloud: Cloud, grid: Grid, fwhm: float, out: FloatArray) -> None:
         CT numbers, HU; changed in place.
     """
     size, place = np.array(grid.voxel_size), grid.voxel(cloud.points)
-    sigma = np.sqrt((fwhm / 2.3548) ** 2 + size**2 / 12) / size
+    sigma = np.sqrt((fwhm / FWHM_PER_SIGMA) ** 2 + size**2 / 12) / size
     i, j, k = np.clip(np.rint(place).astype(int), 0, np.array(out.shape) - 1).T
     _splat(place, (cloud.hu - out[i, j, k]) * cloud.volume / grid.voxel_volume, sigma, out)
 
 
-def _stack(lead: Lead, model: Electrode, s: npt.NDArray[np.float64], step: float) -> Cloud:
+def _stack(lead: Lead, model: Electrode, s: Points, step: float) -> Cloud:
     """Return discs of the lead at arc lengths `s`, mm."""
     wall = min(WALL, model.radius / 2)
-    rho, phi, area = _disc(model.radius, wall / 2)
-    offsets = rho[:, None] * np.stack([np.cos(np.deg2rad(phi)), np.sin(np.deg2rad(phi))], 1)
+    offsets, area = _disc(model.radius, wall / 2)
+    rho, phi = np.hypot(*offsets.T), np.rad2deg(np.arctan2(offsets[:, 1], offsets[:, 0]))
     angle = lead.plan.rotation
     front, side = lead.direction(s, np.full(len(s), angle)), lead.direction(s, np.full(len(s), angle + 90))
     points = lead.curve.at(s)[:, None] + offsets[:, :1] * front[:, None] + offsets[:, 1:] * side[:, None]
@@ -152,7 +154,7 @@ def _stack(lead: Lead, model: Electrode, s: npt.NDArray[np.float64], step: float
     return Cloud(points[inside], volume[inside], hu[inside])
 
 
-def _within(level: Level, phi: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+def _within(level: Level, phi: Points) -> npt.NDArray[np.bool_]:
     """Return which angles from the marker, degrees, lie in one of the level's segments."""
     inside = np.zeros(phi.shape, bool)
     for segment in level.segments:
@@ -160,19 +162,20 @@ def _within(level: Level, phi: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]
     return inside
 
 
-def _disc(radius: float, step: float) -> tuple[npt.NDArray[np.float64], ...]:
-    """Return distance from the centre (mm), angle (degrees) and area (mm²) of points that fill a disc in rings."""
+def _disc(radius: float, step: float) -> tuple[Points, Points]:
+    """Return points (N, 2), mm, in rings that fill a disc, and the area (N,), mm², of each."""
     count = max(1, round(radius / step))
     edge = radius * np.arange(count + 1) / count
     around = [max(6, 6 * round(np.pi * (a + b) / 6 / step)) for a, b in itertools.pairwise(edge)]
     rho = np.repeat((edge[1:] + edge[:-1]) / 2, around)
-    phi = np.concatenate([(np.arange(n) + 0.5) * 360 / n for n in around])
-    return rho, phi, np.repeat(np.pi * np.diff(edge**2) / around, around)
+    phi = 2 * np.pi * np.concatenate([(np.arange(n) + 0.5) / n for n in around])
+    area = np.repeat(np.pi * np.diff(edge**2) / around, around)
+    return rho[:, None] * np.stack([np.cos(phi), np.sin(phi)], 1), area
 
 
 @serial
 def _splat(
-    points: npt.NDArray[np.float64], mass: npt.NDArray[np.float64], sigma: npt.NDArray[np.float64], out: FloatArray
+    points: Points, mass: Points, sigma: Points, out: FloatArray
 ) -> None:
     norm = 1.0 / ((2 * np.pi) ** 1.5 * sigma[0] * sigma[1] * sigma[2])
     low, high = np.empty(3, np.int64), np.empty(3, np.int64)

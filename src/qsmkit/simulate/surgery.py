@@ -20,8 +20,8 @@ from qsmkit.simulate.tissue import Label
 
 BONE = (Label.BONE, Label.DIPLOE)
 
-BURR_HOLE = 7.0
-"""Radius of a burr hole, mm."""
+BURR_HOLE, DRILLED = 7.0, 18.0
+"""Radius of a burr hole, and how far from the entry bone is drilled at most, mm."""
 
 SUBARACHNOID = 6.0
 """Greatest distance of the skull from the brain's hull, mm."""
@@ -89,8 +89,7 @@ def operate(body: Body, plans: Sequence[LeadPlan], shift: tuple[float, float] = 
         A lead's target is not in the brain or its entry not at the skull, leads cross, or the shift is out of range.
     """
     bearings = Bearings.of(body.landmarks)
-    bone = np.isin(body.labels, BONE)
-    shell = Shell(bone, body.grid, brain_middle(body))
+    shell = Shell(np.isin(body.labels, BONE), body.grid, brain_middle(body))
     leads = implanted(plans, shell, bearings)
     for plan in plans:
         _check_target(plan, body, shell)
@@ -123,7 +122,7 @@ def implanted(plans: Sequence[LeadPlan], shell: Shell, bearings: Bearings) -> tu
         An entry is not at the skull, a target lies outside it, or leads cross.
     """
     for plan in plans:
-        _check_entry(plan, shell)
+        _check_ends(plan, shell)
     leads = tuple(_with_wire(plan, shell, bearings) for plan in plans)
     check_apart(leads)
     return leads
@@ -187,15 +186,17 @@ def _check_target(plan: LeadPlan, body: Body, shell: Shell) -> None:
         )
 
 
-def _check_entry(plan: LeadPlan, shell: Shell) -> None:
-    for name, point, tolerance in (("entry", plan.entry, ENTRY_TOLERANCE), ("target", plan.target, np.inf)):
+def _check_ends(plan: LeadPlan, shell: Shell) -> None:
+    for name, point in (("entry", plan.entry), ("target", plan.target)):
         ray = np.array(point) - shell.middle
         distance = float(np.linalg.norm(ray))
-        radius = float(shell.radius(ray / distance))
-        if not -tolerance <= distance - radius <= ENTRY_TOLERANCE:
+        radius = float(shell.radius(ray / max(distance, 1e-9)))
+        beyond = distance - radius
+        if beyond > ENTRY_TOLERANCE or (name == "entry" and not abs(beyond) <= ENTRY_TOLERANCE):
+            where = "no skull is met" if np.isnan(radius) else f"the skull's outer table lies {radius:.0f} mm away"
             raise ParameterError(
-                f"lead {plan.name!r}: {name} {_mm(point)} mm lies {distance:.0f} mm from the middle of the head, the "
-                f"skull's outer table {radius:.0f} mm in that direction; give head RAS mm"
+                f"lead {plan.name!r}: {name} {_mm(point)} mm lies {distance:.0f} mm from the middle of the head, but "
+                f"{where} in that direction; give head RAS mm"
             )
 
 
@@ -238,16 +239,10 @@ def _box(mask: BoolArray, margin: int) -> tuple[slice, slice, slice]:
 
 def _drill(labels: npt.NDArray[np.uint8], body: Body, one: Lead) -> None:
     """Replace the bone about a lead's entry by soft tissue."""
-    reach = 2.5 * BURR_HOLE
-    axis = one.curve.tangent(one.depth)
-    centre = body.grid.voxel(one.entry)
-    half = reach / np.array(body.grid.voxel_size)
+    centre, half = body.grid.voxel(one.entry), DRILLED / np.array(body.grid.voxel_size)
     low = np.maximum(np.floor(centre - half).astype(int), 0)
-    high = np.minimum(np.ceil(centre + half).astype(int) + 1, labels.shape)
-    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    index = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), -1)
-    away = body.grid.world(index) - one.entry
-    along = away @ axis
-    across = np.sqrt(np.maximum((away**2).sum(-1) - along**2, 0))
-    part = labels[box]
-    part[(across < BURR_HOLE) & np.isin(part, BONE)] = Label.MUSCLE
+    part = labels[tuple(slice(a, b) for a, b in zip(low, np.ceil(centre + half).astype(int) + 1, strict=True))]
+    bone = np.argwhere(np.isin(part, BONE))
+    away = body.grid.world(bone + low) - one.entry
+    across = np.linalg.norm(np.cross(away, one.curve.tangent(one.depth)), axis=1)
+    part[tuple(bone[across < BURR_HOLE].T)] = Label.MUSCLE

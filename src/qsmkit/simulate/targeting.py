@@ -20,8 +20,11 @@ the front, degrees (typical, recalled)."""
 
 SIDES: Mapping[str, Literal["left", "right"]] = {"R": "right", "L": "left"}
 
-SPREAD = (5.0, 4.0)
+SPREAD = (4.0, 4.0)
 """Standard deviation of the two angles over patients, degrees (modelling choice)."""
+
+FARTHEST = 1.5
+"""A surgeon leaves the typical angles by at most so many standard deviations."""
 
 BELOW = {"STN": 2.5, "GPi": 2.0}
 """How far beyond the nucleus's centroid the lead's end lies, mm (modelling choice)."""
@@ -40,7 +43,8 @@ def plan_lead(
 ) -> LeadPlan:
     """Return a plausible lead for a nucleus.
 
-    The trajectory is drawn around typical angles; of 60 draws the one that meets the least CSF and veins is kept.
+    Trajectories are drawn around typical angles until one meets neither CSF nor veins; after 60 draws the one that
+    meets least is kept.
 
     Parameters
     ----------
@@ -70,7 +74,8 @@ def plan_lead(
     centre = np.asarray(body.landmarks[nucleus], np.float64) + random.normal(0, ERROR, 3)
     best: tuple[float, Points, Points] | None = None
     for _ in range(ATTEMPTS):
-        ahead, out = np.deg2rad(random.normal(ANGLES[kind], SPREAD))
+        unusual = np.clip(random.standard_normal(2), -FARTHEST, FARTHEST)
+        ahead, out = np.deg2rad(ANGLES[kind] + SPREAD * unusual)
         sign = 1 if side == "R" else -1
         up = bearings.direction(sign * np.tan(out), 1 / np.tan(ahead), 1.0)
         entry = shell.exit(centre, up)
@@ -79,6 +84,8 @@ def plan_lead(
         cost = _met(body, centre, entry)
         if best is None or cost < best[0]:
             best = (cost, up, entry)
+        if cost == 0:
+            break
     if best is None:
         raise ParameterError(f"no trajectory from {nucleus} reaches the skull; the body has no bone above it")
     _, up, entry = best
