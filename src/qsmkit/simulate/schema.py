@@ -7,6 +7,7 @@ dataclasses may stand, the key "kind" tells which; the rest of the language is n
 
 import dataclasses
 import difflib
+import itertools
 import types
 import typing
 from collections.abc import Collection, Mapping
@@ -58,13 +59,18 @@ def _value(wanted: Any, value: Any, path: str) -> Any:
     if dataclasses.is_dataclass(wanted):
         return read(typing.cast(type[Any], wanted), value, path)
     origin, options = typing.get_origin(wanted), typing.get_args(wanted)
-    choices = [o for o in options if dataclasses.is_dataclass(o)]
-    if origin in (typing.Union, types.UnionType) and choices:
-        return None if value is None and type(None) in options else _one_of(choices, value, path)
-    if origin is tuple and options[-1:] == (...,) and _holds_dataclasses(options[0]):
-        if not isinstance(value, list | tuple):
-            raise ScenarioError(f"{path}: {value!r} is not a list; write […]")
-        return tuple(_value(options[0], item, f"{path}[{i}]") for i, item in enumerate(value))
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in options:
+            return None
+        rest = [o for o in options if o is not type(None)]
+        return _value(rest[0], value, path) if len(rest) == 1 else _one_of(rest, value, path)
+    if origin is tuple:
+        kinds = itertools.repeat(options[0]) if options[-1] is ... else options
+        if not isinstance(value, list | tuple) or (options[-1] is not ... and len(value) != len(options)):
+            size = "" if options[-1] is ... else f" of {len(options)}"
+            raise ScenarioError(f"{path} = {value!r} is not a list{size}; write […]")
+        items = enumerate(zip(kinds, value, strict=False))
+        return tuple(_value(kind, item, f"{path}[{i}]") for i, (kind, item) in items)
     try:
         return fit("", Parameter(path, wanted, None, ""), value)
     except ParameterError as error:
@@ -72,18 +78,12 @@ def _value(wanted: Any, value: Any, path: str) -> Any:
 
 
 def _one_of(choices: list[Any], value: Any, path: str) -> Any:
-    if len(choices) == 1:
-        return read(choices[0], value, path)
     kinds = {k: c for c in choices for k in typing.get_args(typing.get_type_hints(c)["kind"])}
     if not isinstance(value, Mapping) or "kind" not in value:
         raise ScenarioError(f"{_under(path, 'kind')} is missing; it is one of {', '.join(kinds)}")
     if value["kind"] not in kinds:
         raise ScenarioError(f"{_under(path, 'kind')} = {value['kind']!r} is unknown; {_nearest(value['kind'], kinds)}")
     return read(kinds[value["kind"]], value, path)
-
-
-def _holds_dataclasses(wanted: Any) -> bool:
-    return any(dataclasses.is_dataclass(o) for o in (wanted, *typing.get_args(wanted)))
 
 
 def _under(path: str, key: str) -> str:

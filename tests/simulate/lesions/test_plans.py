@@ -105,6 +105,7 @@ def test_gadolinium_follows_curies_law():
 
 
 def test_contrast_fills_veins_in_proportion_to_their_share(body, properties):
+    body.labels[...] = Label.WHITE_MATTER
     body.labels[20, 20, 20] = Label.VEIN
     veins = np.zeros(body.grid.shape, np.float32)
     veins[30, 30, 30] = 0.25

@@ -51,6 +51,8 @@ class LesionRow:
         Centre, scanner RAS mm.
     volume : float
         mm³, partial volumes counted.
+    field_strength : float
+        Of the scan, T.
     chi : float
         Mean susceptibility over that volume, ppm relative to water.
     chi_total : float
@@ -66,6 +68,7 @@ class LesionRow:
     x: float
     y: float
     z: float
+    field_strength: float
     volume: float
     chi: float
     chi_total: float
@@ -125,7 +128,7 @@ def draw_lesions(
         drawn = draw(lesion.form, matter, lesion.position, body.grid, body.labels, properties)
         x, y, z = (float(c) for c in lesion.position)
         rows.append(LesionRow(
-            lesion.name, lesion.plan.kind, x, y, z, drawn.volume, drawn.chi, drawn.chi_total,
+            lesion.name, lesion.plan.kind, x, y, z, now.field_strength, drawn.volume, drawn.chi, drawn.chi_total,
             magnetic_moment(drawn.chi_total, now.field_strength),
             lesion.plan.iron(now.day) if isinstance(lesion.plan, Depot) else None,
         ))

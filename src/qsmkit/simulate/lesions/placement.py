@@ -5,8 +5,7 @@ that raters of microbleeds tell apart (MARS: lobar, deep, infratentorial); their
 choices that stay clear of the tentorium.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ import scipy.ndimage
 
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.errors import ScenarioError
+from qsmkit.simulate.bearings import Bearings
 from qsmkit.simulate.body import Body
 from qsmkit.simulate.lesions.plans import AnyLesion, Region
 from qsmkit.simulate.tissue import Label
@@ -33,44 +33,8 @@ DEEP = 28.0
 """Depth below the brain's hull, mm, from which on white matter counts as deep."""
 
 WHITE = (Label.WHITE_MATTER, Label.INTERNAL_CAPSULE)
-TISSUE = (*(label for label in Label if label <= Label.GREY_MATTER), *WHITE, Label.GPE, Label.GPI, Label.STN,
-          Label.SNC, Label.SNR, Label.ZONA_INCERTA)  # fmt: skip
-NUCLEI = tuple(label for label in TISSUE if label not in (*WHITE, Label.GREY_MATTER, Label.DENTATE))
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """The AC-PC frame in scanner coordinates.
-
-    Attributes
-    ----------
-    origin : (3,) array
-        Mid-commissural point, scanner RAS mm.
-    axes : (3, 3) array
-        Unit vectors to the right, anterior and superior, one a column.
-    """
-
-    origin: Points
-    axes: Points
-
-    def scanner(self, point: npt.ArrayLike) -> Points:
-        """Return scanner RAS mm of points (…, 3) in the frame."""
-        return self.origin + np.asarray(point, np.float64) @ self.axes.T
-
-    def local(self, point: npt.ArrayLike) -> Points:
-        """Return coordinates in the frame of points (…, 3) in scanner RAS mm."""
-        return (np.asarray(point, np.float64) - self.origin) @ self.axes
-
-
-def acpc_frame(landmarks: Mapping[str, Points]) -> Frame:
-    """Return the frame whose y axis runs from PC to AC and whose y-z plane holds the landmark "midline"."""
-    anterior, posterior = landmarks["AC"], landmarks["PC"]
-    y = (anterior - posterior) / np.linalg.norm(anterior - posterior)
-    origin = (anterior + posterior) / 2
-    up = landmarks["midline"] - origin
-    z = up - (up @ y) * y
-    z /= np.linalg.norm(z)
-    return Frame(origin, np.stack([np.cross(y, z), y, z], 1))
+DEEP_GREY = (Label.CAUDATE, Label.PUTAMEN, Label.PALLIDUM, Label.GPE, Label.GPI, Label.THALAMUS)
+FLUID = (Label.CSF, Label.VEIN)
 
 
 def place(
@@ -96,13 +60,14 @@ def place(
     ScenarioError
         A position lies outside the brain, two lesions overlap, or there is no room left.
     """
-    frame = acpc_frame(body.landmarks)
-    places = _Places(body, frame)
+    bearings = Bearings.of(body.landmarks)
+    axes = np.stack([bearings.right, bearings.anterior, bearings.superior])
+    places = _Places(body, bearings.origin, axes)
     found: list[Points | None] = [None] * len(lesions)
     for i, lesion in enumerate(lesions):
         if lesion.position is None:
             continue
-        centre = frame.scanner(lesion.position)
+        centre = bearings.origin + np.array(lesion.position) @ axes
         if not places.in_brain(centre):
             raise ScenarioError(f"lesions[{i}].position = {list(lesion.position)} mm lies outside the brain; move it")
         for j, other in enumerate(found[:i]):
@@ -129,17 +94,17 @@ def place(
 class _Places:
     """Thinned samples of the brain, with all that regions are told by."""
 
-    def __init__(self, body: Body, frame: Frame) -> None:
+    def __init__(self, body: Body, origin: Points, axes: Points) -> None:
         thin = (slice(None, None, THINNING),) * 3
         self._body = body
         self._spacing = THINNING * np.array(body.grid.voxel_size)
         depth: FloatArray = scipy.ndimage.distance_transform_edt(np.pad(body.brain[thin], 1), self._spacing)
         labels = body.labels[thin]
-        inside = body.brain[thin] & np.isin(labels, TISSUE)
+        inside = body.brain[thin] & ~np.isin(labels, FLUID)
         self._depth = depth[1:-1, 1:-1, 1:-1][inside]
         self._label = labels[inside]
         self._point = body.grid.world(THINNING * np.argwhere(inside))
-        self._local = frame.local(self._point)
+        self._local = (self._point - origin) @ axes.T
 
     def in_brain(self, point: Points) -> bool:
         index = np.rint(self._body.grid.voxel(point)).astype(int)
@@ -172,7 +137,7 @@ class _Places:
         if region == "white_matter":
             return above & white & (self._depth > SUBCORTICAL[1] / 2)
         if region == "deep":
-            return ~below & (np.isin(self._label, NUCLEI) | (above & white & (self._depth > DEEP)))
+            return ~below & (np.isin(self._label, DEEP_GREY) | (above & white & (self._depth > DEEP)))
         near: BoolArray = (self._depth > SUBCORTICAL[0]) & (self._depth < SUBCORTICAL[1])
         lobar: BoolArray = above & near & (white | (self._label == Label.GREY_MATTER))
         return lobar
