@@ -13,7 +13,13 @@ from pydicom import DataElement, Dataset, dcmread
 from pydicom.config import disable_value_validation
 from pydicom.datadict import DicomDictionary, dictionary_VR, tag_for_keyword
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+    generate_uid,
+)  # fmt: skip
 
 from qsmkit.errors import InputError, OutputError
 from qsmkit.io.deidentify import profile
@@ -22,7 +28,7 @@ from qsmkit.io.deidentify.folder import deidentify, write_crosswalk
 from qsmkit.io.deidentify.header import Rules
 from qsmkit.io.deidentify.key import Key, load_key
 from qsmkit.io.deidentify.verify import Identifiers, leaks
-from qsmkit.io.deidentify.words import cleaned
+from qsmkit.io.deidentify.words import cleaned, device_text
 
 KEY = Key(b"a secret of the tests, long enough")
 RULES = Rules(KEY)
@@ -302,6 +308,44 @@ def test_folders_in_one_another_and_results_of_others_are_refused(tmp_path, rng)
         deidentify(tmp_path / "in", tmp_path / "out", RULES, overwrite=True)
 
 
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless])
+def test_every_way_of_writing_is_read(tmp_path, rng, syntax):
+    person = Person(rng)
+    header = base(person, datetime(2020, 2, 3))
+    header.BitsStored, header.HighBit, header.PhotometricInterpretation = 16, 15, "MONOCHROME2"
+    header.private_block(0x2005, "Philips MR Imaging DD 001", create=True).add_new(0x0E, "FL", 0.25)
+    if syntax == RLELossless:
+        header.compress(RLELossless)
+    header.file_meta.TransferSyntaxUID = syntax
+    header.save_as(tmp_path / "x.dcm", enforce_file_format=True)
+    deidentify(tmp_path / "x.dcm", tmp_path / "out", RULES)
+    (path,) = (tmp_path / "out").rglob("*.dcm")
+    made, original = dcmread(path), dcmread(tmp_path / "x.dcm")
+    assert made.file_meta.TransferSyntaxUID == syntax
+    assert np.array_equal(made.pixel_array, original.pixel_array)
+    assert made[0x2005, 0x100E].value == 0.25
+    assert person.family.lower() not in path.read_bytes().decode("latin-1").lower()
+
+
+@pytest.mark.filterwarnings("ignore")  # a damaged file may make the reader warn; it must not make it fail
+def test_damaged_objects_never_crash_it_nor_carry_a_name_through(tmp_path, rng):
+    person = Person(rng)
+    good = tmp_path / "good.dcm"
+    base(person, datetime(2020, 2, 3)).save_as(good, enforce_file_format=True)
+    content = good.read_bytes()
+    (tmp_path / "in").mkdir()
+    for n in range(200):
+        broken = bytearray(content)
+        for place in rng.integers(132, len(content), int(rng.integers(1, 4))):
+            broken[place] = rng.integers(0, 256)
+        (tmp_path / "in" / f"{n}.dcm").write_bytes(broken[: rng.integers(200, len(content))] if n % 5 == 0 else broken)
+    outcome = deidentify(tmp_path / "in", tmp_path / "out", RULES)
+    assert outcome.written["DICOM"] + len(outcome.left_out) == 200
+    assert outcome.written["DICOM"] > 20
+    for path in (tmp_path / "out").rglob("*.dcm"):
+        assert person.family.lower() not in path.read_bytes().decode("latin-1").lower()
+
+
 # --- the verification finds what the rules forget
 
 
@@ -379,9 +423,18 @@ def test_characteristics_only_if_asked_for(tmp_path, rng):
 
 
 def test_text_keeps_words_of_the_field():
-    assert cleaned("t2_swi3d_tra_p2_1.5mm iso") == "t2 tra p2 1.5mm iso"
+    assert cleaned("t2_swi3d_tra_p2_1.5mm iso") == "t2 swi3d tra p2 1.5mm iso"
+    assert cleaned("*fm2d2r") == "fm2d2r"
     assert cleaned("QSM 3D GRE Mueller 19840203 ward 12") == "QSM 3D GRE 12"
     assert cleaned("Smith") == ""
+
+
+def test_a_device_may_say_its_maker_model_and_version():
+    for version in ("syngo MR XA30", "5.7.1.1", "27", "MR Software release:DV26.0_R01_1725.a", "syngo MR E11"):
+        assert device_text("SoftwareVersions", version) == version
+    assert device_text("SoftwareVersions", "syngo MR XA30 Smith") == ""
+    assert device_text("Manufacturer", "Siemens Healthineers") == "Siemens Healthineers"
+    assert device_text("Manufacturer", "Dr Smith") == ""
 
 
 def test_dates_move_and_what_is_no_date_goes():

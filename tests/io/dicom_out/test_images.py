@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK
 from pydicom import dcmread
+from pydicom.uid import generate_uid
 
 from dicom_phantom import GRIDS, LETTER, cell_centre, grid_of, letter, rotation, scanner_series
 from qsmkit.errors import DataWarning, GeometryError, InputError, OutputError, ParameterError, ShapeError
@@ -213,6 +214,22 @@ def test_patient_and_study_are_the_source_s_and_objects_are_new(tmp_path):
     here = {f.header.SOPInstanceUID for f in series[0].frames if np.isclose(f.position[2], z)}
     assert sources == here
     assert len(here) == 2
+
+
+def test_every_series_on_these_voxels_is_a_source_and_no_other(tmp_path):
+    grid, study = GRIDS["oblique"], generate_uid()
+    frame = generate_uid()
+    for name, lying in (("magnitude", grid), ("phase", grid), ("survey", GRIDS["axial thick"])):
+        scanner_series(tmp_path / name, lying, echoes=1, frame=frame, study=study)
+    series = read_series(tmp_path)
+    made = export(tmp_path / "out", letter(grid), grid, study=study_of(series, grid, uid_maker()))
+    image = dcmread(made.files[0])
+    sources = {r.ReferencedSOPInstanceUID for r in image.SourceImageSequence}
+    assert len(sources) == 2
+    survey = {h.SOPInstanceUID for h in read_series(tmp_path / "survey")[0].headers}
+    assert not sources & survey
+    elsewhere = study_of(series, GRIDS["diagonal"], uid_maker())
+    assert elsewhere.sources == ()
 
 
 def latin(header):

@@ -82,7 +82,7 @@ def test_a_parametric_map_keeps_floats_and_places(exported, tmp_path):
     assert mapping.MeasurementUnitsCodeSequence[0].CodeValue == "[ppb]"
     (referred,) = image.ReferencedSeriesSequence
     referred = {i.ReferencedSOPInstanceUID for i in referred.ReferencedInstanceSequence}
-    assert referred == {h.SOPInstanceUID for h in study.source.headers}
+    assert referred == {h.SOPInstanceUID for h in study.sources[0].headers}
 
 
 def test_a_parametric_map_without_source_refers_to_nothing(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -109,8 +110,10 @@ def deidentify(source: Path, out: Path, rules: Rules, *, overwrite: bool = False
         if not outcome.written:
             first = f" ({outcome.left_out[0][0]}: {outcome.left_out[0][1]})" if outcome.left_out else ""
             raise InputError(f"nothing in {source} could be let through{first}")
+        left = {name for name, _ in outcome.left_out}
         for path in files:
-            _gather(path, known)
+            if path.relative_to(root).as_posix() not in left:
+                _gather(path, known)
         found = leaks(scratch, known)
         if found:
             one = found[0]
@@ -141,13 +144,7 @@ def _release(
 ) -> None:
     read = _dicom(path)
     if read is not None:
-        made, fates = deidentified(read, rules)
-        target = scratch / _place(made, rules)
-        if target.exists():
-            raise InputError("the same object as another file")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made.save_as(target, enforce_file_format=True)
-        outcome.fates.update(fates)
+        outcome.fates.update(_release_object(read, scratch, rules))
         _count(outcome, "DICOM", patient_of(read), rules)
         return
     patient = owners.get(_stem(path))
@@ -164,6 +161,23 @@ def _release(
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     _count(outcome, kind, patient, rules)
+
+
+def _release_object(read: Dataset, scratch: Path, rules: Rules) -> Counter[str]:
+    try:
+        made, fates = deidentified(read, rules)
+        content = BytesIO()
+        made.save_as(content, enforce_file_format=True)
+        target = scratch / _place(made, rules)
+    except QsmkitError:
+        raise
+    except Exception as error:  # elements are decoded when they are met, and damaged ones fail in many ways
+        raise InputError(f"a damaged DICOM object ({error}); copy it again") from error
+    if target.exists():
+        raise InputError("the same object as another file")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content.getvalue())
+    return fates
 
 
 def _owners(files: list[Path], root: Path) -> dict[str, str]:

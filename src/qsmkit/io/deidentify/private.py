@@ -15,6 +15,10 @@ SAFE: dict[tuple[str, int], frozenset[int]] = {
     ("Philips MR Imaging DD 005", 0x2005): frozenset({0x09, 0x0A, 0x0F}),
     # images in mosaic, b value, directionality, direction, bandwidth per pixel along phase, slice times
     ("SIEMENS MR HEADER", 0x0019): frozenset({0x0A, 0x0C, 0x0D, 0x0E, 0x28, 0x29}),
+    # the sequences of old-style attributes that enhanced objects carry; in them: scanning sequence and variant; time in
+    # the acquisition, sign of phase encoding, dwell time, image type with its distortion correction
+    ("SIEMENS MR SDS 01", 0x0021): frozenset({0x5A, 0x5B, 0xFE}),
+    ("SIEMENS MR SDI 02", 0x0021): frozenset({0x04, 0x1C, 0x42, 0x75, 0x78, 0x79, 0xFE}),
     # image type (0 magnitude, 1 phase, 2 real, 3 imaginary), b value
     ("GEMS_PARM_01", 0x0043): frozenset({0x2F, 0x39}),
     # locations in acquisition

@@ -48,39 +48,39 @@ KEPT = frozenset("""
     PatientOrientation LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
     BurnedInAnnotation RecognizableVisualFeatures PresentationLUTShape QualityControlImage ContentQualification
     ScanningSequence SequenceVariant ScanOptions MRAcquisitionType AngioFlag SliceThickness RepetitionTime
-    EchoTime InversionTime NumberOfAverages ImagingFrequency EchoNumbers MagneticFieldStrength
-    SpacingBetweenSlices NumberOfPhaseEncodingSteps EchoTrainLength PercentSampling PercentPhaseFieldOfView
-    PixelBandwidth TriggerTime NominalInterval HeartRate ReconstructionDiameter AcquisitionMatrix
-    InPlanePhaseEncodingDirection FlipAngle VariableFlipAngleFlag SAR dBdt B1rms TemporalPositionIdentifier
-    NumberOfTemporalPositions TemporalResolution ImagesInAcquisition SliceLocation ImagePositionPatient
-    ImageOrientationPatient PixelSpacing DiffusionBValue DiffusionGradientOrientation ComplexImageComponent
-    AcquisitionContrast AcquisitionDuration KVP XRayTubeCurrent ExposureTime Exposure DataCollectionDiameter
-    GantryDetectorTilt TableHeight RotationDirection FocalSpots SamplesPerPixel PhotometricInterpretation
-    PlanarConfiguration Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation NumberOfFrames
-    SmallestImagePixelValue LargestImagePixelValue SmallestPixelValueInSeries LargestPixelValueInSeries
-    PixelPaddingValue PixelPaddingRangeLimit WindowCenter WindowWidth VOILUTFunction RescaleIntercept RescaleSlope
-    PixelAspectRatio PixelData FloatPixelData DoubleFloatPixelData ExtendedOffsetTable ExtendedOffsetTableLengths
-    SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence DimensionOrganizationSequence
-    DimensionIndexSequence DimensionIndexPointer FunctionalGroupPointer DimensionIndexValues
-    DimensionOrganizationType FrameContentSequence FrameAcquisitionNumber InStackPositionNumber
-    TemporalPositionIndex FrameAcquisitionDuration PlanePositionSequence PlaneOrientationSequence
-    PixelMeasuresSequence FrameVOILUTSequence PixelValueTransformationSequence RealWorldValueMappingSequence
-    RealWorldValueIntercept RealWorldValueSlope RealWorldValueFirstValueMapped RealWorldValueLastValueMapped
-    MeasurementUnitsCodeSequence MRImageFrameTypeSequence FrameType PixelPresentation VolumetricProperties
-    VolumeBasedCalculationTechnique MRTimingAndRelatedParametersSequence MRFOVGeometrySequence MREchoSequence
-    EffectiveEchoTime MRModifierSequence MRImagingModifierSequence MRReceiveCoilSequence MRTransmitCoilSequence
-    ReceiveCoilType TransmitCoilType MRAveragesSequence MRDiffusionSequence DiffusionDirectionality
-    MRSpatialSaturationSequence EchoPulseSequence MultipleSpinEcho MultiPlanarExcitation PhaseContrast
-    TimeOfFlightContrast Spoiling SteadyStatePulseSequence EchoPlanarPulseSequence MagnetizationTransfer
-    T2Preparation BloodSignalNulling SaturationRecovery SpectrallySelectedSuppression SpectrallySelectedExcitation
-    Tagging OversamplingPhase GeometryOfKSpaceTraversal SegmentedKSpaceTraversal RectilinearPhaseEncodeReordering
-    PartialFourier PartialFourierDirection KSpaceFiltering ParallelAcquisition ParallelAcquisitionTechnique
-    ParallelReductionFactorInPlane ParallelReductionFactorOutOfPlane MRAcquisitionFrequencyEncodingSteps
-    MRAcquisitionPhaseEncodingStepsInPlane MRAcquisitionPhaseEncodingStepsOutOfPlane RFEchoTrainLength
-    GradientEchoTrainLength InversionRecovery FlowCompensation FlowCompensationDirection InversionTimes
-    CoverageOfKSpace NumberOfKSpaceTrajectories ReferencedImageSequence SourceImageSequence
-    DerivationImageSequence FrameAnatomySequence FrameLaterality AnatomicRegionSequence ReferencedSeriesSequence
-    ReferencedInstanceSequence
+    EchoTime InversionTime NumberOfAverages ImagingFrequency TransmitterFrequency EchoNumbers
+    MagneticFieldStrength SpacingBetweenSlices NumberOfPhaseEncodingSteps EchoTrainLength PercentSampling
+    PercentPhaseFieldOfView PixelBandwidth TriggerTime NominalInterval HeartRate ReconstructionDiameter
+    AcquisitionMatrix InPlanePhaseEncodingDirection FlipAngle VariableFlipAngleFlag SAR dBdt B1rms
+    TemporalPositionIdentifier NumberOfTemporalPositions TemporalResolution ImagesInAcquisition SliceLocation
+    ImagePositionPatient ImageOrientationPatient PixelSpacing DiffusionBValue DiffusionGradientOrientation
+    ComplexImageComponent AcquisitionContrast AcquisitionDuration KVP XRayTubeCurrent ExposureTime Exposure
+    DataCollectionDiameter GantryDetectorTilt TableHeight RotationDirection FocalSpots SamplesPerPixel
+    PhotometricInterpretation PlanarConfiguration Rows Columns BitsAllocated BitsStored HighBit
+    PixelRepresentation NumberOfFrames SmallestImagePixelValue LargestImagePixelValue SmallestPixelValueInSeries
+    LargestPixelValueInSeries PixelPaddingValue PixelPaddingRangeLimit WindowCenter WindowWidth VOILUTFunction
+    RescaleIntercept RescaleSlope PixelAspectRatio PixelData FloatPixelData DoubleFloatPixelData
+    ExtendedOffsetTable ExtendedOffsetTableLengths SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
+    DimensionOrganizationSequence DimensionIndexSequence DimensionIndexPointer FunctionalGroupPointer
+    DimensionIndexValues DimensionOrganizationType FrameContentSequence FrameAcquisitionNumber
+    InStackPositionNumber TemporalPositionIndex FrameAcquisitionDuration PlanePositionSequence
+    PlaneOrientationSequence PixelMeasuresSequence FrameVOILUTSequence PixelValueTransformationSequence
+    RealWorldValueMappingSequence RealWorldValueIntercept RealWorldValueSlope RealWorldValueFirstValueMapped
+    RealWorldValueLastValueMapped MeasurementUnitsCodeSequence MRImageFrameTypeSequence FrameType
+    PixelPresentation VolumetricProperties VolumeBasedCalculationTechnique MRTimingAndRelatedParametersSequence
+    MRFOVGeometrySequence MREchoSequence EffectiveEchoTime MRModifierSequence MRImagingModifierSequence
+    MRReceiveCoilSequence MRTransmitCoilSequence ReceiveCoilType TransmitCoilType MRAveragesSequence
+    MRDiffusionSequence DiffusionDirectionality MRSpatialSaturationSequence EchoPulseSequence MultipleSpinEcho
+    MultiPlanarExcitation PhaseContrast TimeOfFlightContrast Spoiling SteadyStatePulseSequence
+    EchoPlanarPulseSequence MagnetizationTransfer T2Preparation BloodSignalNulling SaturationRecovery
+    SpectrallySelectedSuppression SpectrallySelectedExcitation Tagging OversamplingPhase GeometryOfKSpaceTraversal
+    SegmentedKSpaceTraversal RectilinearPhaseEncodeReordering PartialFourier PartialFourierDirection
+    KSpaceFiltering ParallelAcquisition ParallelAcquisitionTechnique ParallelReductionFactorInPlane
+    ParallelReductionFactorOutOfPlane MRAcquisitionFrequencyEncodingSteps MRAcquisitionPhaseEncodingStepsInPlane
+    MRAcquisitionPhaseEncodingStepsOutOfPlane RFEchoTrainLength GradientEchoTrainLength InversionRecovery
+    FlowCompensation FlowCompensationDirection InversionTimes CoverageOfKSpace NumberOfKSpaceTrajectories
+    ReferencedImageSequence SourceImageSequence DerivationImageSequence FrameAnatomySequence FrameLaterality
+    AnatomicRegionSequence ReferencedSeriesSequence ReferencedInstanceSequence
 """.split())  # noqa: SIM905
 """Attributes that stay, by the rules of their value representation."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset, dcmread
+from pydicom import DataElement, Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
@@ -85,8 +85,7 @@ class Identifiers:
 
     def add_object(self, original: Dataset) -> None:
         """Gather from a DICOM object."""
-        elements = [*original.iterall(), *getattr(original, "file_meta", ())]
-        for element in elements:
+        for element in (*_elements(original), *_elements(getattr(original, "file_meta", Dataset()))):
             for value in _strings(element.value):
                 if element.VR == "PN":
                     self._add_text(value)
@@ -192,6 +191,19 @@ def _texts(path: Path) -> Iterator[tuple[str, str, bool]]:
         content = content.replace(pixels, b"")
     yield "bytes", content.decode("utf-8", "replace"), False
     yield "bytes", content.decode("latin-1"), False
+
+
+def _elements(original: Dataset) -> Iterator[DataElement]:
+    """Yield every element that can be decoded, nested ones included."""
+    for tag in sorted(original.keys()):
+        try:
+            element = original[tag]
+        except Exception:
+            continue
+        yield element
+        if element.VR == "SQ":
+            for item in element.value:
+                yield from _elements(item)
 
 
 def _words_of(content: Any) -> Iterator[str]:

@@ -37,14 +37,16 @@ MAKERS = (
 """Makers of scanners, in lower case."""
 
 _NUMBER = re.compile(r"\d{1,2}(?:[.p]\d{1,2})?(?:mm|ms|iso|ch|deg|hz|s|x|t)?")
-_VERSION = re.compile(r"[A-Za-z]{0,10}[ ._-]?[A-Za-z]{0,3}[0-9][0-9A-Za-z.:_ -]{0,30}")
+_SEQUENCE = re.compile(r"[a-z]{2,4}[23]d\d{0,3}[a-z]{0,3}")
+_VERSION = re.compile(r"[A-Za-z]{0,3}[0-9][0-9A-Za-z._-]{0,24}")
+_VERSION_WORDS = frozenset({"syngo", "mr", "ct", "numaris", "lx", "dv", "mx", "rx", "software", "release", "version"})
 _MODEL = re.compile(r"[A-Za-z][A-Za-z0-9 ._+/-]{0,40}")
 
 
 def is_word(word: str) -> bool:
-    """Return whether a word may stay: it is of the vocabulary, or a number of at most two digits and two decimals."""
+    """Return whether a word may stay: of the vocabulary, a sequence's code, or a number of two digits and decimals."""
     word = word.lower()
-    return word in VOCABULARY or _NUMBER.fullmatch(word) is not None
+    return word in VOCABULARY or any(shape.fullmatch(word) for shape in (_NUMBER, _SEQUENCE))
 
 
 def cleaned(text: str) -> str:
@@ -58,5 +60,7 @@ def device_text(keyword: str, text: str) -> str:
     text = text.strip()
     if keyword == "Manufacturer":
         return text if text.lower() in MAKERS else ""
-    pattern = _VERSION if keyword == "SoftwareVersions" else _MODEL
-    return text if pattern.fullmatch(text) else ""
+    if keyword == "SoftwareVersions":
+        words = re.split(r"[\s:]+", text)
+        return text if all(w.lower() in _VERSION_WORDS or _VERSION.fullmatch(w) for w in words) else ""
+    return text if _MODEL.fullmatch(text) else ""

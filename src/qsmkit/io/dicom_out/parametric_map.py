@@ -138,16 +138,17 @@ def _refer_to_source(made: Dataset, study: Study) -> None:
     (shared,) = made.SharedFunctionalGroupsSequence
     for group in (shared, *made.PerFrameFunctionalGroupsSequence):
         group.pop("DerivationImageSequence", None)
-    if study.source is None:
+    if not study.sources:
         return
-    headers = study.source.headers
-    series = Dataset()
-    series.SeriesInstanceUID = headers[0].SeriesInstanceUID
-    series.ReferencedInstanceSequence = [reference(h) for h in headers]
-    made.ReferencedSeriesSequence = [series]
+    made.ReferencedSeriesSequence = []
+    for source in study.sources:
+        series = Dataset()
+        series.SeriesInstanceUID = source.headers[0].SeriesInstanceUID
+        series.ReferencedInstanceSequence = [reference(h) for h in source.headers]
+        made.ReferencedSeriesSequence.append(series)
     derivation = Dataset()
     derivation.DerivationCodeSequence = [code("113041", "DCM", "Derived by non-standard processing")]
-    derivation.SourceImageSequence = [reference(h) for h in headers]
+    derivation.SourceImageSequence = [reference(h) for source in study.sources for h in source.headers]
     for item in derivation.SourceImageSequence:
         item.PurposeOfReferenceCodeSequence = [code("121322", "DCM", "Source image for image processing operation")]
     shared.DerivationImageSequence = [derivation]

@@ -139,7 +139,10 @@ def read_series(path: Path | str, *, pixels: bool = False) -> tuple[Series, ...]
     for objects in found.values():
         objects.sort(key=lambda o: (int(o[1].get("InstanceNumber") or 0), str(o[1].SOPInstanceUID)))
         headers = tuple(h for _, h in objects)
-        frames = tuple(itertools.chain.from_iterable(_frames(h) for h in headers))
+        try:
+            frames = tuple(itertools.chain.from_iterable(_frames(h) for h in headers))
+        except (ValueError, TypeError, IndexError, AttributeError) as error:
+            raise InputError(f"{path}: a damaged DICOM header ({error}); copy the series again") from error
         made.append(Series(headers, tuple(p for p, _ in objects), frames))
     return tuple(sorted(made, key=lambda s: -len(s.frames)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from pydicom import Dataset
 
 from qsmkit.errors import GeometryError, InputError
 from qsmkit.grid import Grid
-from qsmkit.io.dicom_out.series import Series, lattice_difference
+from qsmkit.io.dicom_out.series import PARALLEL, PLACE_TOLERANCE, Frame, Series, lattice_difference
 from qsmkit.io.dicom_out.uid import Uids
 
 _TAKEN_OVER = (
@@ -44,8 +45,8 @@ class Study:
         Patient and study, and the acquisition if the voxels share its space.
     frame_uid : str
         Frame of Reference UID.
-    source : Series or None
-        The series that the map was made from.
+    sources : tuple of Series
+        The series on whose voxels the map lies: what it was made from.
     shares_space : bool
         Whether the frame of reference is that of the source.
     space : str
@@ -54,27 +55,33 @@ class Study:
 
     attributes: Dataset
     frame_uid: str
-    source: Series | None
+    sources: tuple[Series, ...]
     shares_space: bool
     space: str
 
     def sources_at(self, position: npt.NDArray[np.float64], normal: npt.NDArray[np.float64]) -> list[Dataset]:
         """Return the source's objects: those in the plane at `position` (LPS mm) if it has such, else all."""
-        if self.source is None:
+        frames, positions, normals = self._planes
+        if not frames:
             return []
-        there = {
-            str(f.header.SOPInstanceUID): f.header
-            for f in self.source.frames
-            if abs((f.position - position) @ normal) < 0.01 and abs(np.cross(f.row, f.column) @ normal) > 0.9999
-        }
-        return list(there.values()) or list(self.source.headers)
+        here = (np.abs((positions - position) @ normal) < PLACE_TOLERANCE) & (np.abs(normals @ normal) > 1 - PARALLEL)
+        found = {str(f.header.SOPInstanceUID): f.header for f, same in zip(frames, here, strict=True) if same}
+        return list(found.values()) or [h for series in self.sources for h in series.headers]
+
+    @cached_property
+    def _planes(self) -> tuple[list[Frame], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Every plane of the sources, their positions (N, 3) in mm and normals (N, 3)."""
+        frames = [f for series in self.sources for f in series.frames]
+        normals = np.array([np.cross(f.row, f.column) for f in frames])
+        return frames, np.array([f.position for f in frames]), normals
 
 
 def study_of(series: tuple[Series, ...], grid: Grid, uids: Uids) -> Study:
     """Return the study of a source, and whether a grid lies in its space.
 
     The frame of reference is taken over only if the grid's voxels lie on the lattice of one of the series; otherwise a
-    new one is made, because nothing in a NIfTI file says that its world is the scanner's.
+    new one is made, because nothing in a NIfTI file says that its world is the scanner's. Every series on that lattice
+    and in that frame (magnitude and phase, echo by echo) counts as a source.
 
     Parameters
     ----------
@@ -85,23 +92,24 @@ def study_of(series: tuple[Series, ...], grid: Grid, uids: Uids) -> Study:
     uids : callable
         Maker of UIDs.
     """
-    why = []
+    fitting, why = [], []
     for one in series:
         try:
             difference = lattice_difference(one.grid(), grid)
         except GeometryError as error:
             difference = str(error)
-        frame = one.headers[0].get("FrameOfReferenceUID")
-        if difference is None and frame:
-            return Study(
-                _attributes(one.headers[0], (*_TAKEN_OVER, *_WITH_SPACE)), str(frame), one, True,
-                f"the voxels are those of {one.description}",
-            )  # fmt: skip
-        why.append(difference or f"{one.description} names no frame of reference")
-    return Study(
-        _attributes(series[0].headers[0], _TAKEN_OVER), uids("frame of reference"), series[0], False,
-        f"not the source's space: {why[0]}",
-    )  # fmt: skip
+        if difference is None and one.headers[0].get("FrameOfReferenceUID"):
+            fitting.append(one)
+        else:
+            why.append(difference or f"{one.description} names no frame of reference")
+    if not fitting:
+        space = f"not the source's space: {why[0]}"
+        return Study(_attributes(series[0].headers[0], _TAKEN_OVER), uids("frame of reference"), (), False, space)
+    first = fitting[0].headers[0]
+    frame = str(first.FrameOfReferenceUID)
+    sources = tuple(s for s in fitting if str(s.headers[0].FrameOfReferenceUID) == frame)
+    space = f"the voxels are those of {fitting[0].description}"
+    return Study(_attributes(first, (*_TAKEN_OVER, *_WITH_SPACE)), frame, sources, True, space)
 
 
 def study_without_source(patient_id: str, uids: Uids, *, patient_name: str = "") -> Study:
@@ -128,7 +136,7 @@ def study_without_source(patient_id: str, uids: Uids, *, patient_name: str = "")
     attributes.PatientName = patient_name
     attributes.StudyInstanceUID = uids("study")
     _fill(attributes)
-    return Study(attributes, uids("frame of reference"), None, False, "no source was named")
+    return Study(attributes, uids("frame of reference"), (), False, "no source was named")
 
 
 def _attributes(header: Dataset, keywords: tuple[str, ...]) -> Dataset:
