@@ -9,6 +9,7 @@ with masks of its own. From a few of the scans, the uncertainty is predicted. Nu
 region    SD of the region's mean over the scans; predicted SD (root mean square over predicting scans); their ratio.
           N scans know an SD to 1/√(2(N − 1)) of itself: 16 % for 20.
 depth     voxel-wise SD, by distance from the mask's edge: medians, and the ratio of the medians.
+closed    for the linear recipe: the ratio with the prediction from field_sd in closed form, without repeats.
 field_sd  the field's own standard deviation against the scans' spread (noise) and against the truth (noise and model).
 
 With --head, magnitude and R2* come from the data set's truth and first echo, so that its noise stays in the magnitude.
@@ -30,10 +31,14 @@ from scipy.stats import t as student
 
 import qsmkit.recon  # noqa: F401
 from qsmkit.io.load import load as load_scan
+from qsmkit.method import METHODS
 from qsmkit.physics.smv import clearance
 from qsmkit.pipeline.config import Recipe, load_recipe
 from qsmkit.pipeline.reconstruct import reconstruct
 from qsmkit.pipeline.run import Result
+from qsmkit.recon.inversion.tkd import tkd
+from qsmkit.recon.uncertainty.linear import region_covariance
+from qsmkit.recon.uncertainty.noise import noise_share
 from qsmkit.recon.uncertainty.repeats import region_means
 from qsmkit.simulate.head import head
 from qsmkit.simulate.tissue import PARENCHYMA, Label
@@ -94,12 +99,20 @@ def predicted(result: Result, labels: np.ndarray) -> dict[int, float]:
     return {label: (m.high - m.value) / factor for label, m in found.items()}
 
 
+def closed(result: Result, scan: Scan, labels: np.ndarray) -> dict[int, float]:
+    """Return the SD of each region's mean in ppm, as the noise in field_sd gives it through TKD."""
+    have = result.artifacts
+    noise = have["field_sd"] * np.float32(noise_share(have["fit_residual"], scan.magnitude, have["mask"]))
+    taper = METHODS["voxel_average"].parameters["taper"].default
+    return region_covariance(tkd, noise, have["mask"], scan.grid, labels, reference=have["mask"], taper=taper).sd()
+
+
 def judge(
     name: str, clean: Scan, truth: dict[str, Any], sigma: float, count: int, predicting: int, repeats: int
 ) -> None:
     """Print the tables of one recipe."""
     labels = truth["labels"].astype(int)
-    chis, masks, fields, field_sds, sigmas, regions = [], [], [], [], [], []
+    chis, masks, fields, field_sds, sigmas, regions, formulas = [], [], [], [], [], [], []
     plain = extra = 0.0
     share = []
     for number, scan in enumerate(scans(clean, sigma, count)):
@@ -111,6 +124,8 @@ def judge(
             plain -= result.uncertainty.seconds
             sigmas.append(result.artifacts["sigma_chi"])
             regions.append(predicted(result, labels))
+            if name == "linear":
+                formulas.append(closed(result, scan, labels))
             share.append(result.uncertainty.noise / sigma)
         have = result.artifacts
         chis.append(have["chi"])
@@ -122,14 +137,15 @@ def judge(
     unit = pair_time(clean.grid.shape)
     print(f"time: reconstruction {plain / count / unit:.0f} U, a repeat {extra / predicting / repeats / unit:.0f} U")
     print(f"noise found / true noise of the signal: {np.mean(share):.2f}")
-    print(f"{'region':<16}{'voxels':>8}{'SD':>9}{'predicted':>11}{'ratio':>8}")
+    print(f"{'region':<16}{'voxels':>8}{'SD':>9}{'predicted':>11}{'ratio':>8}{'closed':>9}")
     for label in PARENCHYMA:
         here = inside & (labels == label)
         if here.any():
             sd = np.std([c[here].mean(dtype=np.float64) for c in chis], ddof=1)
             guess = np.sqrt(np.mean([r[label] ** 2 for r in regions]))
             title = Label(label).name.lower()
-            print(f"{title:<16}{here.sum():>8}{PPB * sd:>9.3f}{PPB * guess:>11.3f}{guess / sd:>8.2f}")
+            more = np.sqrt(np.mean([f[label] ** 2 for f in formulas])) / sd if formulas else np.nan
+            print(f"{title:<16}{here.sum():>8}{PPB * sd:>9.3f}{PPB * guess:>11.3f}{guess / sd:>8.2f}{more:>9.2f}")
     depth = clearance(inside, clean.grid.voxel_size, DEPTHS[-1][1])
     spread, guess = np.std(chis, axis=0, ddof=1), np.sqrt(np.mean(np.square(sigmas), axis=0))
     by_depth(spread, guess, depth, "χ")

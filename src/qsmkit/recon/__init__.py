@@ -50,6 +50,7 @@ from qsmkit.recon.separation.chi_separation import chi_separation
 from qsmkit.recon.separation.closed_form import chi_separation_closed
 from qsmkit.recon.separation.r2prime import r2prime
 from qsmkit.recon.separation.r2star_qsm import r2star_qsm
+from qsmkit.recon.uncertainty.linear import linear_sd
 from qsmkit.recon.unwrap.laplacian import laplacian
 from qsmkit.recon.unwrap.romeo import romeo
 from qsmkit.recon.weighting.clear_swi import clear_swi
@@ -82,6 +83,7 @@ __all__ = [
     "laplacian",
     "largest_component",
     "lbv",
+    "linear_sd",
     "mcpc3ds",
     "medi",
     "minip",

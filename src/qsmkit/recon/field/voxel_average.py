@@ -66,12 +66,18 @@ def voxel_average(
         spectrum = scipy.fft.fftn(signal, workers=threads)
         _damp(spectrum, x, y, z)
         mean = scipy.fft.ifftn(spectrum, workers=threads, overwrite_x=True)
-        in_phase = rfftn(magnitude[..., e])
-        _damp(in_phase, x, y, z)
-        limit = irfftn(in_phase, shape)
+        limit = average(magnitude[..., e], taper=taper)
         limit *= phase.dtype.type(coherence)
         _accept(mean, limit, averaged.magnitude[..., e], averaged.phase[..., e])
     return averaged
+
+
+def average(volume: FloatArray, *, taper: float) -> FloatArray:
+    """Return a real volume averaged as the signal is."""
+    x, y, z = (_window(n, taper).astype(volume.dtype) for n in volume.shape)
+    spectrum = rfftn(volume)
+    _damp(spectrum, x, y, z)
+    return irfftn(spectrum, volume.shape)
 
 
 @parallel
