@@ -190,8 +190,8 @@ def test_a_converter_that_hangs_is_ended(t1w, monkeypatch, tmp_path):
 def test_a_converter_that_lies_is_caught(t1w, monkeypatch):
     run = converter.run
 
-    def swapped(files, into):
-        made = run(files, into)
+    def swapped(*files, **how):
+        made = run(*files, **how)
         for one in made:
             image = nib.load(one.image)
             values = np.asarray(image.dataobj).copy()

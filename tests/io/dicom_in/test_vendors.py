@@ -1,10 +1,13 @@
 """One scan in the dialect of every vendor comes back as the same scan."""
 
 import json
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
+from pydicom.uid import RLELossless
 
 from qsmkit.io import bids
 from qsmkit.io.dicom_in.convert import convert
@@ -170,3 +173,41 @@ def test_patients_are_told_apart_and_not_named(tmp_path):
         assert name not in written
     with pytest.raises(ValueError, match="2 patients"):
         convert(tmp_path / "dicom", tmp_path / "other", participant="01")
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", RLELossless])
+@pytest.mark.parametrize("vendor", ["ge", "philips"])
+def test_transfer_syntaxes_make_no_difference(tmp_path, syntax, vendor):
+    scan = make_scan((8, 10, 6), times=(0.006, 0.015))
+    for path in scan.write(tmp_path / "dicom", vendor):
+        data = pydicom.dcmread(path)
+        if syntax == RLELossless:
+            data.compress(RLELossless, generate_instance_uid=False)
+        elif syntax == "1.2.840.10008.1.2.2":
+            data.PixelData = np.frombuffer(data.PixelData, "<u2").byteswap().tobytes()
+        data.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
+        implicit, little = syntax == "1.2.840.10008.1.2", syntax != "1.2.840.10008.1.2.2"
+        pydicom.dcmwrite(path, data, implicit_vr=implicit, little_endian=little, force_encoding=True)
+    again, _ = converted(tmp_path / "dicom", tmp_path / "bids")
+    assert apart(align(again, scan.grid)["phase"], scan.phase).max() < 0.01
+
+
+def test_a_multi_echo_mprage_is_one_image(scanned, tmp_path):
+    extra = {"ScanningSequence": ["GR", "IR"], "InversionTime": "900"}
+    scanned.write(tmp_path / "dicom", exam=Exam("siemens", extra=extra), description="t1_mprage")
+    rows = convert(tmp_path / "dicom", tmp_path / "bids")
+    assert [f for r in rows for f in r.files] == ["sub-01/anat/sub-01_T1w.nii.gz"]
+    assert any("first echo" in r.reason for r in rows)
+
+
+def test_series_of_single_echoes_with_their_own_names_are_one_scan(scanned, tmp_path):
+    parts = encode(scanned.magnitude, scanned.phase, "siemens")
+    for echo, time in enumerate(TIMES):
+        for number, part in enumerate(parts):
+            one = replace(part, pixels=part.pixels[..., echo : echo + 1])
+            name = f"gre_te{echo + 1}_{'mag' if number == 0 else 'pha'}"
+            write_gradient_echo(
+                tmp_path / "dicom", [one], scanned.grid, (time,), first_series=2 * echo + number, description=name
+            )
+    scan, _ = converted(tmp_path / "dicom", tmp_path / "bids")
+    assert scan.echo_times == pytest.approx(TIMES)

@@ -13,6 +13,8 @@ from typing import Any
 import dcm2niix
 import nibabel as nib
 import numpy as np
+import pydicom
+from pydicom.uid import ExplicitVRLittleEndian
 
 from qsmkit.errors import InputError
 from qsmkit.io.sidecar import read_sidecar
@@ -42,7 +44,7 @@ class Converted:
     sidecar: dict[str, Any]
 
 
-def run(files: Sequence[Path], into: Path) -> list[Converted]:
+def run(files: Sequence[Path], into: Path, *, deflated: bool = False) -> list[Converted]:
     """Convert the files of one volume, or one multi-frame file.
 
     Parameters
@@ -51,6 +53,8 @@ def run(files: Sequence[Path], into: Path) -> list[Converted]:
         Nothing else is converted.
     into : Path
         Folder for what is made.
+    deflated : bool
+        Whether the files are deflated as a whole, which the converter does not read.
 
     Raises
     ------
@@ -59,7 +63,11 @@ def run(files: Sequence[Path], into: Path) -> list[Converted]:
     """
     with tempfile.TemporaryDirectory(dir=into) as aside:
         for number, path in enumerate(files):
-            (Path(aside) / f"{number:05d}.dcm").symlink_to(path.resolve())
+            place = Path(aside) / f"{number:05d}.dcm"
+            if deflated:
+                _inflate(path, place)
+            else:
+                place.symlink_to(path.resolve())
         out = Path(tempfile.mkdtemp(dir=into))
         command = [dcm2niix.bin, "-b", "y", "-ba", "y", "-z", "n", "-g", "i", "-m", "2", "-f", "volume"]
         try:
@@ -77,6 +85,12 @@ def run(files: Sequence[Path], into: Path) -> list[Converted]:
         for path in made
         for volume in _volumes(path)
     ]
+
+
+def _inflate(path: Path, place: Path) -> None:
+    data = pydicom.dcmread(path)
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.save_as(place, implicit_vr=False, little_endian=True)
 
 
 def _volumes(path: Path) -> list[Path]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -285,23 +286,32 @@ class _Tags:
                 return item.value
         return None
 
+    def private_number(self, group: int, element: int, creator: str, code: str) -> float | None:
+        """Return the first number of a private element; `code` tells how it is stored if the file does not."""
+        value = self.private(group, element, creator)
+        if isinstance(value, bytes):
+            size = struct.calcsize(code)
+            return float(struct.unpack(code, value[:size])[0]) if len(value) >= size else None
+        value = value[0] if isinstance(value, MutableSequence) else value
+        return float(value) if isinstance(value, int | float | str) else None
+
 
 def _frame(path: Path, index: int, multiframe: bool, tags: _Tags, data: Dataset) -> Frame:
     if tags.number("SamplesPerPixel", 1) != 1:
         raise InputError("it is a colour picture")
     image_type = tags.texts("FrameType") or tags.texts("ImageType")
     vendor = tags.private(0x0021, 0x75, _SIEMENS) or ()
+    vendor = [vendor] if isinstance(vendor, str) else vendor
     everything = {*image_type, *tags.texts("ImageType"), *(str(v).upper() for v in vendor)}
-    ge = tags.private(0x0043, 0x2F, "GEMS_PARM_01")
+    ge = tags.private_number(0x0043, 0x2F, "GEMS_PARM_01", "<h")
     description = tags.text("SeriesDescription")
     kind = kind_of(
         everything,
         component=tags.text("ComplexImageComponent"),
-        ge=int(ge[0] if isinstance(ge, list | tuple) else ge) if ge is not None and not isinstance(ge, bytes) else None,
+        ge=None if ge is None else int(ge),
         unit=tags.text("CodeValue") if multiframe else _unit(data),
         description=description,
     )
-    scale = tags.private(0x2005, 0x0E, _PHILIPS_1)
     return Frame(
         path=path,
         index=index,
@@ -347,7 +357,7 @@ def _frame(path: Path, index: int, multiframe: bool, tags: _Tags, data: Dataset)
             photometric=tags.text("PhotometricInterpretation"),
             slope=tags.number("RescaleSlope", 1.0),
             intercept=tags.number("RescaleIntercept"),
-            private_scale=float(scale) if isinstance(scale, int | float) else 0.0,
+            private_scale=tags.private_number(0x2005, 0x0E, _PHILIPS_1, "<f") or 0.0,
             syntax=str(data.file_meta.get("TransferSyntaxUID", "")) if hasattr(data, "file_meta") else "",
         ),
         spacing=tags.numbers("PixelSpacing", 2),  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from qsmkit.arrays import FloatArray
 from qsmkit.io import nifti
@@ -122,7 +123,8 @@ class _Conversions:
     def __getitem__(self, stack: Stack) -> Converted:
         files = tuple(dict.fromkeys(f.path for f in stack.frames))
         if files not in self._runs:
-            self._runs[files] = converter.run(files, self._into)
+            deflated = stack.first.pixels.syntax == DeflatedExplicitVRLittleEndian
+            self._runs[files] = converter.run(files, self._into, deflated=deflated)
         found = witness.find(stack, self._runs[files])
         if not found.checked:
             self._tell("compressed pixels were decoded by the converter alone")

@@ -16,7 +16,7 @@ from qsmkit.io.dicom_in.stack import Stack, stack_digest
 _PARTS = (Kind.MAGNITUDE, Kind.PHASE, Kind.REAL, Kind.IMAGINARY)
 _COMPLEX = {Kind.REAL, Kind.IMAGINARY}
 _DIFFERENCE = re.compile(r"fm2d2|phase.?diff", re.IGNORECASE)
-_NAMES_A_PART = re.compile(r"[ _.-]*\b(te|echo|e)[ _-]?\d+(ms)?\b|[ _.-]*\b(pha?|phase|mag|real|imag\w*|re|im)\b", re.I)
+_NAMES_A_PART = re.compile(r"(te|echo|e)\d*(ms)?|\d+ms|pha?|phase|mag(nitude)?|real|imag(inary)?", re.IGNORECASE)
 
 _Slot: TypeAlias = tuple[Kind, float, str]
 
@@ -100,9 +100,11 @@ def measurements(stacks: Iterable[Stack]) -> list[Measurement]:
 
 
 def family(stack: Stack) -> str:
-    """Return the protocol's name without what names an echo or a part."""
+    """Return the protocol's name without what names an echo or a part; of CT the description, for the kernel."""
     protocol = stack.first.protocol
-    return _NAMES_A_PART.sub("", protocol.protocol or protocol.description).strip(" _.-")
+    ct = protocol.modality == "CT"
+    name = (protocol.description or protocol.protocol) if ct else (protocol.protocol or protocol.description)
+    return " ".join(word for word in re.split(r"[ _.-]+", name) if not _NAMES_A_PART.fullmatch(word))
 
 
 def _key(stack: Stack) -> tuple[Any, ...]:
@@ -113,7 +115,8 @@ def _key(stack: Stack) -> tuple[Any, ...]:
     sequence = protocol.sequence & {"GR", "SE", "IR", "EP"}
     how = (family(stack), sequence, round(protocol.repetition_time, 1), round(protocol.flip_angle, 1))
     where = (stack.shape, tuple(stack.affine[:3].round(1).ravel() + 0.0))
-    return (frame.patient, frame.study, protocol.modality, protocol.distortion, how, where)
+    spin_echo = _time(stack) if "SE" in sequence and "GR" not in sequence else 0.0
+    return (frame.patient, frame.study, protocol.modality, protocol.distortion, how, where, spin_echo)
 
 
 def _with_pixels(stack: Stack) -> Stack:
@@ -186,8 +189,10 @@ def _measurement(members: Sequence[Stack], difference: bool) -> Measurement:
     )
     notes = tuple(dict.fromkeys(note for s in stacks for note in s.notes))
     refusal = next((s.refusal for s in stacks if s.refusal), "") if role != Role.NONE else reason
-    if refusal or role not in (Role.GRE, Role.FIELD):
+    if refusal:
         return Measurement(stacks, role, refusal, notes=notes)
+    if role not in (Role.GRE, Role.FIELD):
+        return _weighted(stacks, role, notes)
     volumes = [(s.first.kind, _time(s)) for s in stacks]
     if len(set(volumes)) < len(volumes) and not Measurement(stacks, role).coils:
         return Measurement(stacks, role, "its coils do not all have the same echoes and parts; export all of them")
@@ -196,6 +201,15 @@ def _measurement(members: Sequence[Stack], difference: bool) -> Measurement:
     if role == Role.FIELD:
         return Measurement(stacks, role, notes=notes)
     return _gradient_echo(stacks, notes)
+
+
+def _weighted(stacks: tuple[Stack, ...], role: Role, notes: tuple[str, ...]) -> Measurement:
+    shown = [s for s in stacks if s.first.kind in (Kind.MAGNITUDE, Kind.SWI)]
+    if not shown:
+        return Measurement(stacks, Role.NONE, f"not the magnitude of a {role.value} image")
+    used = min(shown, key=_time)
+    left = tuple((s, f"only the magnitude of the first echo is used of {role.value}") for s in stacks if s is not used)
+    return Measurement((used,), role, left=left, notes=notes)
 
 
 def _gradient_echo(stacks: tuple[Stack, ...], notes: tuple[str, ...]) -> Measurement:

@@ -65,7 +65,9 @@ def _read(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return pydicom.dcmread(path, force=not looks_like_dicom(path))
+            data = pydicom.dcmread(path, force=not looks_like_dicom(path))
+            data.get("PixelData")  # parsed now, so that damage shows here
+            return data
     except Exception as error:  # a damaged file makes the parser fail in any way
         raise InputError(f"{path} cannot be read ({' '.join(str(error).split())[:200]})") from error
 

@@ -30,6 +30,9 @@ _T1 = re.compile(r"t1|mp2?rage|bravo|spgr|vibe|tfl\b|ir.?fspgr", re.IGNORECASE)
 _T2 = re.compile(r"t2(?!\s*\*|star|_?star|_?swi|_?fl2d|_?me)|space|cube|tse|frfse", re.IGNORECASE)
 _T2STAR = re.compile(r"t2\s*\*|t2_?star|swi|swan|venbold|qsm|megre|medic|merge|multi.?echo|me.?gre", re.IGNORECASE)
 _SCOUT = re.compile(r"locali[sz]er|scout|survey|plane.?loc|aahead|smartbrain|calibration|asset|ref.?scan", re.I)
+_OTHER = re.compile(
+    r"(?<![a-z])(tof|angio\w*|mra|dixon|perfusion|dce|dsc|asl|b1.?map|flow|diff(usion)?|dwi|dti)(?![a-z])", re.I
+)
 _FIELD = re.compile(r"field.?map|b0.?map|fm2d", re.IGNORECASE)
 
 
@@ -62,6 +65,8 @@ def role_of(protocol: Protocol, kind: Kind, echo_time: float, *, has_phase: bool
         return (Role.NONE, "CT scout") if scout or kind == Kind.DERIVED else (Role.CT, "")
     if _SCOUT.search(words):
         return Role.NONE, "localizer or calibration"
+    if _OTHER.search(words):
+        return Role.NONE, "angiography, perfusion, diffusion, flow or calibration"
     if kind == Kind.DERIVED:
         return Role.NONE, "made from other images (projection, reformat or map)"
     if kind == Kind.FIELD_HZ:
