@@ -13,7 +13,7 @@ FILES = "datasets/data/mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
 
 
 def load_template() -> dict[str, Volume]:
-    """Read the symmetric MNI152 2009a template at 1 mm.
+    """Read the symmetric MNI152 2009a template at 1 mm (`Fonov2011`).
 
     Returns
     -------

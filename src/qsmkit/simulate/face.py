@@ -79,6 +79,9 @@ TURBINATES: tuple[Paired, ...] = (
 MASTOID, CELLS = (56.0, -38.0, -48.0), 26
 """Middle of the mastoid's air cells, and how many there are on a side."""
 
+INNER, SKULL = 1.4, 2.8
+"""Distance from the brain's hull of the skull's inside, and of the nearest air or soft tissue, mm."""
+
 WALL, ROUGH = 1.3, 1.2
 """Thickness of the bone about air, and roughness of the walls, mm."""
 
@@ -104,20 +107,20 @@ def draw_face(
     for label, shape in _both(BASE):
         _draw(space, warp, labels, shape, label, over=(Label.CSF, Label.MUSCLE, Label.FAT, Label.DIPLOE, Label.BONE))
     soft = (Label.MUSCLE, Label.FAT, Label.SKIN, Label.BONE, Label.DIPLOE, Label.VITREOUS)
-    free = hull > 2.0
+    free = hull > SKULL
     for label, shape in _both(FACE):
         within = (*soft, Label.AIR) if label == Label.SKIN else soft
         _draw(space, warp, labels, shape, label, over=within, where=free)
     for label, shape in _both(NECK):
         _draw(space, warp, labels, shape, label, over=(*soft, Label.CSF), where=hull > -1.0)
-    _hollow(space, warp, labels, free, rng)
+    _hollow(space, warp, labels, hull, rng)
     for shape in TURBINATES:
         for side in (shape, shape.mirrored()):
             _draw(space, warp, labels, side, Label.MUSCLE, over=(Label.AIR,))
 
 
 def _hollow(
-    space: Space, warp: Warp, labels: npt.NDArray[np.uint8], free: npt.NDArray[np.bool_], rng: np.random.Generator
+    space: Space, warp: Warp, labels: npt.NDArray[np.uint8], hull: FloatArray, rng: np.random.Generator
 ) -> None:
     """Draw air with its bony walls."""
     rough = (ROUGH * lattice_noise(rng, 12.0, lattice=BODY_LATTICE)).astype(np.float32)
@@ -132,7 +135,8 @@ def _hollow(
                 continue
             box, distance = warp.distance(shape, space)
             distance = distance + space.part(box).interpolate(rough, BODY_LATTICE)
-            here = (distance < limit) & free[box] & (labels[box] != Label.VITREOUS)
+            here = (distance < limit) & (hull[box] > (INNER if label == Label.BONE else SKULL))
+            here &= labels[box] != Label.VITREOUS
             here &= (labels[box] != Label.AIR) | (label == Label.AIR)
             labels[box][here] = label
 

@@ -2,7 +2,7 @@
 
 Within the brain, reversible decay follows from the sources, whatever their sign:
 
-    R2′ = D_r(B0) (|χ⁺| + |χ⁻|),    D_r = 137 Hz/ppm · B0 / 3 T        (Shin 2021, as published with its phantom)
+    R2′ = D_r(B0) (|χ⁺| + |χ⁻|),    D_r = 137 Hz/ppm · B0 / 3 T        (`Shin2021`, as coded in a phantom)
 
 Sums χ⁺ + χ⁻ lie in the middle of what is seen in vivo at 3 T in adults; how a sum is split, relaxation times and proton
 densities are typical values, recalled and rounded. What surrounds the brain is a modelling choice.

@@ -3,9 +3,10 @@
 Courses are polygons in stereotactic coordinates, rounded off; sinuses of the convexity and cortical veins follow the
 hull of the brain. Radii are mm in the head: typical values (recalled). A vein thinner than a sample fills a share:
 
-    share = w clip(1/2 − d/h, 0, 1),
+    share = w clip(1/2 − d / 2s, 0, 1),
 
-with d the distance from its wall, h the distance between samples, and w such that its cross-section is kept.
+with d the distance from its wall, s three quarters of the distance between samples, and w such that its cross-section
+π r² is kept: w = r² / (r² + s²/3) if r ≥ s, 6 s r² / (r + s)³ if not.
 """
 
 from collections.abc import Iterator
@@ -76,24 +77,24 @@ def draw_veins(
     for over, tubes in ((SINUS_BED, _sinuses(warp, hull, rng)), (DRAINED, _veins(warp, hull, rng))):
         for tube in tubes:
             for piece in tube.pieces():
-                _pour(share, space, labels, piece, over)
+                pour(share, space, labels, piece, over)
     vein = share > 0.5
     labels[vein] = Label.VEIN
     share[vein] = 0
     return share
 
 
-def _pour(share: FloatArray, space: Space, labels: npt.NDArray[np.uint8], tube: Tube, over: tuple[Label, ...]) -> None:
-    step = float(np.mean(space.step))
+def pour(share: FloatArray, space: Space, labels: npt.NDArray[np.uint8], tube: Tube, over: tuple[Label, ...]) -> None:
+    """Raise the share that veins have, in place, by a straight or bent piece of a vein, where `labels` are `over`."""
+    soft = 0.75 * float(np.mean(space.step))
     low, high = tube.bounds()
-    box = space.box(low - step, high + step)
+    box = space.box(low - soft, high + soft)
     if share[box].size == 0:
         return
-    radius = float(np.mean([p[3] for p in tube.points]))
-    thin = radius < step / 2
-    kept = 3 * radius**2 * step / (radius + step / 2) ** 3 if thin else radius**2 / (radius**2 + step**2 / 12)
-    part = space.part(box).position
-    filled = np.float32(kept) * np.clip(np.float32(0.5) - tube.distance(part) / np.float32(step), 0, 1)
+    r = float(np.mean([p[3] for p in tube.points]))
+    kept = 6 * soft * r**2 / (r + soft) ** 3 if r < soft else r**2 / (r**2 + soft**2 / 3)
+    distance = tube.distance(space.part(box).position)
+    filled = np.float32(kept) * np.clip(np.float32(0.5) - distance / np.float32(2 * soft), 0, 1)
     filled *= np.isin(labels[box], over)
     np.maximum(share[box], filled, out=share[box])
 
