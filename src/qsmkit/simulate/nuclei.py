@@ -2,7 +2,7 @@
 
 Right-sided solids in MNI152 RAS mm. Centres, axes, thicknesses and curvatures of putamen, pallidum, subthalamic
 nucleus, substantia nigra, red nucleus and accumbens were chosen so that centroid, volume and outline agree with the
-means of a published high-resolution subcortical atlas (CIT168, `Pauli2018`); caudate, thalamus, zona incerta and dentate
+means of a high-resolution subcortical atlas (CIT168, `Pauli2018`); caudate, thalamus, zona incerta and dentate
 follow the outlines in the MNI152 template (modelling choice). No two solids overlap: `Without` keeps white matter
 between them.
 """
