@@ -33,6 +33,7 @@ def build() -> App:
         quantify,
         recon,
         regions,
+        register,
         roi,
         score,
         simulate,
@@ -60,6 +61,7 @@ def build() -> App:
     app.command(score.score)
     app.command(agree.agree)
     app.command(mer.mer)
+    app.command(register.register)
     app.command(roi.roi)
     app.command(quantify.app)
     app.command(outcome.outcome)
