@@ -175,15 +175,17 @@ def test_label_images_and_their_names(tmp_path):
         ("right_putamen", "Putamen", "Right"),
         ("Globus Pallidus externa", "Globus Pallidus", None),
         ("GPi-R", "Globus Pallidus", "Right"),
-        ("L Subthalamic Nucleus", "Tissue", "Left"),
+        ("L Subthalamic Nucleus", "subthalamic nucleus", "Left"),
         ("thalamus", "Thalamus", None),
-        ("hypothalamus", "Tissue", None),
+        ("hypothalamus", "hypothalamus", None),
         ("SNr left", "Substantia nigra", "Left"),
-        ("Lesion 3", "Tissue", None),
+        ("Lesion 3", "lesion 3", None),
     ],
 )
 def test_codes_of_names(name, meaning, side):
-    assert structure_code(name).meaning == meaning
+    code = structure_code(name)
+    assert code.meaning == meaning
+    assert (code.scheme_designator == "SCT") == meaning[0].isupper()
     assert (side_code(name).meaning if side else side_code(name)) == side
 
 

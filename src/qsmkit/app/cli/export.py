@@ -14,12 +14,9 @@ from qsmkit.grid import Grid
 from qsmkit.io import bids_name
 from qsmkit.io.dicom_out.encoding import encoding_for, quantity_of
 from qsmkit.io.dicom_out.images import write_images
-from qsmkit.io.dicom_out.labels import load_labels, read_names
-from qsmkit.io.dicom_out.measurements import read_findings, write_report
+from qsmkit.io.dicom_out.labels import Drawn, load_labels, read_names
 from qsmkit.io.dicom_out.object import STATION_NOTE
-from qsmkit.io.dicom_out.parametric_map import write_parametric_map
 from qsmkit.io.dicom_out.planes import Orientation, Planes
-from qsmkit.io.dicom_out.segmentation import Drawn, write_segmentation
 from qsmkit.io.dicom_out.series import Series, read_series
 from qsmkit.io.dicom_out.stl import write_surfaces
 from qsmkit.io.dicom_out.study import Study, study_of, study_without_source
@@ -112,6 +109,8 @@ def dicom(
             series_number=series_number, overwrite=overwrite,
         )  # fmt: skip
     else:
+        from qsmkit.io.dicom_out.parametric_map import write_parametric_map  # highdicom is slow to load
+
         made = write_parametric_map(
             out, volume.data, planes, encoding, study, uids, when=now, series_number=series_number, overwrite=overwrite
         )
@@ -162,6 +161,8 @@ def seg(
     json
         Print a summary as JSON on stdout.
     """
+    from qsmkit.io.dicom_out.segmentation import write_segmentation
+
     series = _only_series(reference)
     made = write_segmentation(
         out, load_labels(labels, names), series, uid_maker(uid_seed), when=datetime.now(), title=title, drawn=drawn,
@@ -211,6 +212,8 @@ def sr(
     json
         Print a summary as JSON on stdout.
     """
+    from qsmkit.io.dicom_out.measurements import read_findings, write_report
+
     series = _only_series(reference)
     segments = _only_series(segmentation, pixels=True).headers[0] if segmentation else None
     findings = read_findings(measurements, read_names(labels) if labels else None)

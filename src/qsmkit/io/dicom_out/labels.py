@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from qsmkit.io import bids_name
 from qsmkit.io.dicom_out.series import lattice_difference
 from qsmkit.io.nifti import load_volume
 from qsmkit.io.tables import read_table
+
+Drawn = Literal["automatic", "semiautomatic", "manual"]
+"""How labels came about."""
 
 MOST_LABELS = 1000
 """More than this is no label image."""

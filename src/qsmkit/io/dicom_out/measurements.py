@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -35,7 +34,7 @@ from qsmkit.errors import InputError
 from qsmkit.io.atomic import replacing
 from qsmkit.io.dicom_out.object import MANUFACTURER, MODEL, described, software_version, stamp
 from qsmkit.io.dicom_out.series import Series
-from qsmkit.io.dicom_out.structures import PRIVATE_SCHEME, concept, side_code, structure_code
+from qsmkit.io.dicom_out.structures import PRIVATE_SCHEME, concept, own_code, side_code, structure_code
 from qsmkit.io.dicom_out.uid import Uids, tracking_uid, uid_maker
 from qsmkit.io.tables import read_table
 from qsmkit.measure import Measure
@@ -233,11 +232,11 @@ def _group(
 def _measurement(row: Finding) -> Measurement:
     measure = row.measure
     return Measurement(
-        name=_QUANTITIES.get(row.quantity) or _private(row.quantity),
+        name=_QUANTITIES.get(row.quantity) or own_code(row.quantity),
         value=_sixteen(measure.value),
         unit=_unit(measure),
         derivation=None if row.quantity == "volume" else concept(codes.SCT.Mean),
-        method=_private(measure.method) if measure.method else None,
+        method=own_code(measure.method) if measure.method else None,
         properties=_interval(measure),
     )
 
@@ -268,13 +267,6 @@ def _segments(segmentation: Dataset | None, images: Series) -> dict[str, int]:
     if str(images.headers[0].SeriesInstanceUID) not in referred:
         raise InputError(f"the segmentation lies on another series than {images.description}; give that series")
     return {str(s.SegmentLabel): int(s.SegmentNumber) for s in segmentation.SegmentSequence}
-
-
-def _private(words: str) -> CodedConcept:
-    """Return a code of our own for words: the same words, the same code."""
-    value = hashlib.sha256(words.encode()).hexdigest()[:12]
-    meaning = words.encode("ascii", "replace").decode().replace("?", "+/-" if "±" in words else "?")
-    return CodedConcept(value, PRIVATE_SCHEME, meaning[:64])
 
 
 def _sixteen(value: float) -> float:

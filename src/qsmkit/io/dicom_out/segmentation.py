@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import highdicom
 import numpy as np
@@ -15,13 +15,11 @@ from pydicom import Dataset
 
 from qsmkit.errors import InputError
 from qsmkit.io.atomic import replacing
-from qsmkit.io.dicom_out.labels import Labels
+from qsmkit.io.dicom_out.labels import Drawn, Labels
 from qsmkit.io.dicom_out.object import DISCLAIMER, MANUFACTURER, MODEL, described, software_version, stamp
 from qsmkit.io.dicom_out.series import Series
 from qsmkit.io.dicom_out.structures import CATEGORY, PRIVATE_SCHEME, side_code, structure_code
 from qsmkit.io.dicom_out.uid import Uids, tracking_uid
-
-Drawn = Literal["automatic", "semiautomatic", "manual"]
 
 SERIES_NUMBER = 9100
 """Series number of segmentations."""

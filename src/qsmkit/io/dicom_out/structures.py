@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from highdicom.sr import CodedConcept
@@ -30,18 +31,20 @@ _STRUCTURES: tuple[tuple[str, Code], ...] = (
     ("corpus callosum", codes.SCT.CorpusCallosum),
     ("lateral ventricle", codes.SCT.LateralVentricle),
 )
-"""Pattern of a name → code, from CID 7151. What has none there (subthalamic and red nucleus too) is "Tissue"."""
+"""Pattern of a name → code, from CID 7151. Subthalamic and red nucleus are not among them."""
 
 _SIDES = ((r"l|left|lh", codes.SCT.Left), (r"r|right|rh", codes.SCT.Right))
 
 
 def structure_code(name: str) -> CodedConcept:
-    """Return the code of the structure that a name means; "Tissue" where DICOM's groups have none."""
+    """Return the code of the structure that a name means; one of our own where DICOM's groups have none."""
     plain = _words(name)
     for pattern, found in _STRUCTURES:
         if re.search(pattern, plain):
             return concept(found)
-    return concept(codes.SCT.Tissue)
+    words = plain.split()
+    sides = [word for word in (words[:1] + words[-1:]) if any(re.fullmatch(side, word) for side, _ in _SIDES)]
+    return own_code(" ".join(word for word in words if word not in sides) or "unnamed")
 
 
 def side_code(name: str) -> CodedConcept | None:
@@ -56,6 +59,13 @@ def side_code(name: str) -> CodedConcept | None:
 def concept(found: Code) -> CodedConcept:
     """Return a code as highdicom wants it."""
     return CodedConcept(found.value, found.scheme_designator, found.meaning[:64])
+
+
+def own_code(words: str) -> CodedConcept:
+    """Return a code of our own for words: the same words, the same code."""
+    value = hashlib.sha256(words.encode()).hexdigest()[:12]
+    meaning = words.replace("±", "+/-").encode("ascii", "replace").decode()
+    return CodedConcept(value, PRIVATE_SCHEME, meaning[:64])
 
 
 def _words(name: str) -> str:
