@@ -102,7 +102,7 @@ class Person:
         untouched = {"PatientID", "PatientName", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "StudyDate",
                      "BurnedInAnnotation", "SeriesInstanceUID", "AcquisitionDateTime", "ImageType"}  # fmt: skip
         for vr in (*TEXT, "DA", "DT", "UI", "AS", "TM"):
-            for keyword in self.rng.choice(EVERY[vr], min(4, len(EVERY[vr])), replace=False):
+            for keyword in self.rng.choice(EVERY[vr], min(3, len(EVERY[vr])), replace=False):
                 if keep is None or keyword not in untouched:
                     here.add(DataElement(tag_for_keyword(keyword), vr, str(self.text(vr, visit))))
 

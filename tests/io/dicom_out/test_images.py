@@ -161,7 +161,7 @@ def test_dciodvfy_finds_no_error(name, tmp_path):
     grid = GRIDS[name]
     scanner_series(tmp_path / "scan", grid)
     study = study_of(read_series(tmp_path / "scan"), grid, uid_maker())
-    for quantity in ("chi", "r2star", "swi"):
+    for quantity in ("chi", "r2star", "swi") if name == "axial" else ("chi",):
         for source in (study, None):
             out, values = tmp_path / f"{quantity}{source is None}", np.abs(letter(grid))
             made = export(out, values, grid, quantity=quantity, study=source)
@@ -391,8 +391,9 @@ def test_nothing_of_the_user_s_is_replaced(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x"]
 
 
-def test_sizes_beyond_importers_are_said(tmp_path):
-    grid = grid_of(np.eye(3), (1, 1, 3), (4, 4, 401))
+def test_sizes_beyond_importers_are_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("qsmkit.io.dicom_out.images.MOST_SLICES", 20)
+    grid = grid_of(np.eye(3), (1, 1, 50), (4, 4, 21))
     with pytest.warns(DataWarning) as warned:
         export(tmp_path / "x", np.zeros(grid.shape), grid)
     assert len(warned) == 2
