@@ -1,8 +1,6 @@
 """The report on two methods' agreement: figures fit for a paper, every number, every case."""
 
-import base64
 from collections.abc import Iterator
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,11 +11,10 @@ from qsmkit.clinical.stats import fractions
 from qsmkit.clinical.stats.agreement import Agreement
 from qsmkit.clinical.stats.bland_altman import BlandAltman
 from qsmkit.clinical.stats.paired import Paired
-from qsmkit.io.atomic import replacing, write_text
+from qsmkit.io.atomic import write_text
 from qsmkit.io.sidecar import as_json
-from qsmkit.io.tables import write_table
-from qsmkit.reports.html import DISCLAIMER, environment
-from qsmkit.reports.plot import ACCENT, INK, SOFT, Drawing, png
+from qsmkit.reports.page import write_page
+from qsmkit.reports.plot import ACCENT, INK, SOFT, Drawing
 
 
 def write_agreement(found: Agreement, out: Path, *, source: Path, overwrite: bool = False) -> Path:
@@ -44,21 +41,14 @@ def write_agreement(found: Agreement, out: Path, *, source: Path, overwrite: boo
     OutputError
         A file is there already, or cannot be written.
     """
-    figures = [(name, caption, png(draw)) for name, caption, draw in _figures(found)]
-    for name, _, picture in figures:
-        with replacing(out / f"{name}.png", overwrite=overwrite) as scratch:
-            scratch.write_bytes(picture)
-    rows = [{"statistic": name, **values} for name, values in found.as_dict().items()]
-    write_table(out / "statistics.csv", rows, overwrite=overwrite)
-    write_table(out / "cases.csv", list(found.cases()), overwrite=overwrite)
     write_text(out / "statistics.json", as_json(found.as_dict()), overwrite=overwrite)
-    page = environment().get_template("agreement.html.j2").render(
-        found=found, source=source.name, when=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        version=version("qsmkit"), figures=[(c, base64.b64encode(picture).decode()) for _, c, picture in figures],
-        cases=list(found.cases()), methods=methods_sentence(found), disclaimer=DISCLAIMER,
+    cases = list(found.cases())
+    statistics = [{"statistic": name, **values} for name, values in found.as_dict().items()]
+    return write_page(
+        out, "agreement.html.j2", found, source=source, figures=_figures(found),
+        tables={"statistics.csv": statistics, "cases.csv": cases}, cases=cases, methods=methods_sentence(found),
+        overwrite=overwrite,
     )  # fmt: skip
-    write_text(out / "report.html", page, overwrite=overwrite)
-    return out / "report.html"
 
 
 def methods_sentence(found: Agreement) -> str:

@@ -1,11 +1,8 @@
 """The report on motor outcome over visits."""
 
-import base64
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +10,8 @@ from matplotlib.axes import Axes
 
 from qsmkit.clinical.outcome.motor import RESPONSE, Comparison
 from qsmkit.clinical.outcome.study import Outcome
-from qsmkit.io.atomic import replacing, write_text
-from qsmkit.io.tables import write_table
-from qsmkit.reports.html import DISCLAIMER, environment
-from qsmkit.reports.plot import ACCENT, INK, SOFT, Drawing, png
+from qsmkit.reports.page import write_page
+from qsmkit.reports.plot import ACCENT, INK, SOFT, Drawing
 
 
 def write_outcome(found: Outcome, out: Path, *, source: Path, overwrite: bool = False) -> Path:
@@ -43,23 +38,15 @@ def write_outcome(found: Outcome, out: Path, *, source: Path, overwrite: bool = 
     OutputError
         A file is there already, or cannot be written.
     """
-    figures = [(name, caption, png(draw)) for name, caption, draw in _figures(found)]
-    for name, _, picture in figures:
-        with replacing(out / f"{name}.png", overwrite=overwrite) as scratch:
-            scratch.write_bytes(picture)
     rows = [
         {"month": c.month, "medication": c.medication, "stimulation": c.stimulation} | asdict(change)
         for c in found.comparisons
         for change in c.changes
     ]
-    write_table(out / "changes.csv", rows, overwrite=overwrite)
-    page = environment().get_template("outcome.html.j2").render(
-        found=found, source=source.name, when=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        version=version("qsmkit"), response=RESPONSE, disclaimer=DISCLAIMER,
-        figures=[(c, base64.b64encode(picture).decode()) for _, c, picture in figures],
+    return write_page(
+        out, "outcome.html.j2", found, source=source, figures=_figures(found), tables={"changes.csv": rows},
+        response=RESPONSE, overwrite=overwrite,
     )  # fmt: skip
-    write_text(out / "report.html", page, overwrite=overwrite)
-    return out / "report.html"
 
 
 def _figures(found: Outcome) -> Iterator[tuple[str, str, Drawing]]:
