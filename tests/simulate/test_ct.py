@@ -1,8 +1,10 @@
 import dataclasses
 
+import numba
 import numpy as np
 import pytest
-from scipy.ndimage import label, map_coordinates
+from scipy.ndimage import gaussian_filter1d, label, map_coordinates
+from scipy.signal import find_peaks
 from scipy.spatial import cKDTree
 
 from ellipsoid_head import ellipsoid_head
@@ -69,6 +71,41 @@ def test_contacts_and_marker_lie_in_the_metal_of_a_tilted_scan(model, sign):
     assert len(np.unique(values(blobs, grid, placed.curve.at(shaft)))) == 1
     if placed.marker is not None and (grid.voxel(placed.marker) < np.array(grid.shape) - 2).all():
         assert values(hu, grid, placed.marker[None])[0] > METAL
+
+
+@pytest.fixture(scope="module")
+def bowed():
+    """A curved, oblique lead in noise on a tilted grid, on an extended scale."""
+    plan = LeadPlan("one", "Medtronic 3387", "left", (-9, -6, -20), (-30, 26, 46), 0.0, 3.0, 120.0)
+    straight = Grid.tilted((72, 76, 70), (0.5, 0.5, 0.6))
+    grid = Grid(straight.shape, rigid_motion((0, 9, -20), (-14, 3, 0)) @ straight.affine)
+    hu = np.full(grid.shape, 35, np.float32)
+    add_metal([lead_cloud(lead(plan))], grid, hu, fwhm=0.9, streaks=1.0, rng=np.random.default_rng(1))
+    whole = stored(hu, grid, np.random.default_rng(2), fwhm=0.9, noise_hu=10.0, extended=True)
+    return lead(plan), grid, whole.astype(np.float64)
+
+
+def test_the_centroid_of_metal_follows_the_curved_trajectory(bowed):
+    placed, grid, hu = bowed
+    s = np.arange(2.0, 26.0, 0.5)
+    offset = np.arange(-2.0, 2.01, 0.2)
+    u, v = (placed.direction(s, np.full(len(s), angle))[:, None, None] for angle in (0.0, 90.0))
+    plane = placed.curve.at(s)[:, None, None] + offset[:, None, None] * u + offset[None, :, None] * v
+    seen = map_coordinates(hu, grid.voxel(plane.reshape(-1, 3)).T, order=1).reshape(plane.shape[:3])
+    weight = np.clip(seen - 800, 0, None)
+    off = [(weight * x).sum((1, 2)) / weight.sum((1, 2)) for x in (offset[:, None], offset[None, :])]
+    assert np.hypot(*off).max() < 0.12
+    assert abs(np.mean(off)) < 0.02
+
+
+def test_the_profile_along_the_lead_peaks_at_the_contacts(bowed):
+    placed, grid, hu = bowed
+    s = np.arange(0.0, 15.0, 0.05)
+    profile = map_coordinates(hu, grid.voxel(placed.curve.at(s)).T, order=3)
+    profile = gaussian_filter1d(profile, 0.4 / 0.05)
+    peaks, _ = find_peaks(profile, prominence=300)
+    middles = [level.middle for level in placed.electrode.levels]
+    np.testing.assert_allclose(s[peaks], middles, atol=0.25)
 
 
 def test_contacts_are_brighter_than_the_gaps_between_them():
@@ -189,8 +226,13 @@ def test_noise_has_its_spread_and_is_correlated_in_the_slice_only():
     assert smooth.std() < 9 / 16  # less than white noise would leave: low frequencies are missing
 
 
-def test_same_seed_same_bytes(body, plans, scan):
-    again = head_ct(body, plans, COARSE, shift=(3.0, 2.0), rng=5)
+def test_same_seed_same_bytes_on_any_number_of_threads(body, plans, scan):
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        again = head_ct(body, plans, COARSE, shift=(3.0, 2.0), rng=5)
+    finally:
+        numba.set_num_threads(threads)
     assert again.hu.tobytes() == scan.hu.tobytes()
 
 
@@ -210,6 +252,16 @@ def test_thick_slices_average(body, plans):
     thick = head_ct(body, plans, dataclasses.replace(COARSE, voxel_size=(1.1, 1.1, 3.0)))
     for placed in thick.truth.leads_in_ct:
         assert np.median(values(thick.hu, thick.grid, placed.level_centres)) > METAL
+
+
+def test_the_headrest_lies_below_the_head_and_can_be_left_out(body):
+    bare = dataclasses.replace(COARSE, noise_hu=0.0, streaks=0.0, gantry_tilt=0.0, headrest=False)
+    without, with_rest = (head_ct(body, (), p) for p in (bare, dataclasses.replace(bare, headrest=True)))
+    assert with_rest.grid.shape[1] > without.grid.shape[1]
+    for scan, least, most in ((without, -1000, -900), (with_rest, -800, -300)):
+        x, _, z = (n // 2 for n in scan.grid.shape)
+        behind = scan.hu[x, : int(np.argmax(scan.hu[x, :, z] > -200)) - 3, z]
+        assert least <= behind.max() < most
 
 
 def test_rods_of_the_localiser_show_where_they_are(body):

@@ -14,6 +14,7 @@ from qsmkit.simulate.body import Body
 from qsmkit.simulate.brain_shift import BrainShift
 from qsmkit.simulate.curve import Points
 from qsmkit.simulate.hardening import BONE_THRESHOLD, Beam, add_bone_bands, add_streaks
+from qsmkit.simulate.headrest import Headrest
 from qsmkit.simulate.hounsfield import rounded_hu, stored, tissue_hu
 from qsmkit.simulate.leads import Lead, LeadPlan, Vector
 from qsmkit.simulate.metal import Cloud, cap_cloud, lead_cloud, splat
@@ -53,6 +54,8 @@ class CtProtocol:
         Whether CT numbers above 3071 HU are kept.
     streaks : float
         Strength of beam hardening, in multiples of the usual.
+    headrest : bool
+        Whether the shell below the head is seen.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class CtProtocol:
     noise_hu: float = 10.0
     extended: bool = False
     streaks: float = 1.0
+    headrest: bool = True
 
     def __post_init__(self) -> None:
         for name in ("voxel_size", "rotation", "translation"):
@@ -171,9 +175,16 @@ def head_ct(
     random, grain = np.random.default_rng(rng).spawn(2)
     operated = operate(body, plans, shift)
     to_ct = rigid_motion(protocol.rotation, protocol.translation)
-    grid = _ct_grid(body, to_ct, protocol, localiser)
     source = moved(body.grid, to_ct)
+    head, brain = (_places(source, mask) for mask in (~np.isin(body.labels, (0, Label.AIR)), body.brain))
+    beside = [] if localiser is None else [localiser.moved(to_ct).ends.reshape(-1, 3)]
+    rest = Headrest.below(head)
+    if protocol.headrest:
+        beside.append(rest.bottom[None])
+    grid = _ct_grid(head, brain, beside, protocol)
     hu = tissue_hu(body, operated.labels, source, grid, protocol.fwhm)
+    if protocol.headrest:
+        rest.draw(hu, grid)
     add_bone_bands(hu, grid, protocol.streaks)
     hardware = [part(one) for one in operated.leads for part in (cap_cloud, lead_cloud)]
     if localiser is not None:
@@ -262,22 +273,19 @@ def add_metal(
         add_streaks(dense, grid, fwhm, hu, rng, Beam().times(streaks))
 
 
-def _ct_grid(body: Body, to_ct: Points, protocol: CtProtocol, localiser: Localiser | None) -> Grid:
-    """Return a grid around the head, from below the brain to above the vertex."""
-    thin = (slice(None, None, 3),) * 3
+def _places(grid: Grid, mask: BoolArray) -> Points:
+    """Return where a mask is, thinned out: (N, 3) mm."""
+    return grid.world(np.argwhere(mask[::3, ::3, ::3]) * 3)
+
+
+def _ct_grid(head: Points, brain: Points, beside: Sequence[Points], protocol: CtProtocol) -> Grid:
+    """Return a grid from below the brain to above the vertex, as wide as the head and what is to be seen beside it."""
     tilt = rigid_motion((protocol.gantry_tilt, 0.0, 0.0), (0.0, 0.0, 0.0))[:3, :3]
-
-    def seen(points: Points) -> Points:
-        place: Points = (points @ to_ct[:3, :3].T + to_ct[:3, 3]) @ tilt
-        return place
-
-    head = seen(body.grid.world(np.argwhere(~np.isin(body.labels[thin], (0, Label.AIR))) * 3))
-    brain = seen(body.grid.world(np.argwhere(body.brain[thin]) * 3))
-    low, high = head.min(0) - MARGIN, head.max(0) + MARGIN
-    low[2] = brain[:, 2].min() - BELOW_BRAIN
-    if localiser is not None:
-        rods = seen(localiser.ends.reshape(-1, 3))
-        low[:2], high[:2] = (np.minimum(low, rods.min(0) - MARGIN)[:2], np.maximum(high, rods.max(0) + MARGIN)[:2])
+    low, high = (head @ tilt).min(0) - MARGIN, (head @ tilt).max(0) + MARGIN
+    low[2] = (brain @ tilt)[:, 2].min() - BELOW_BRAIN
+    for points in beside:
+        low[:2] = np.minimum(low[:2], (points @ tilt)[:, :2].min(0) - MARGIN)
+        high[:2] = np.maximum(high[:2], (points @ tilt)[:, :2].max(0) + MARGIN)
     size = np.array(protocol.voxel_size)
     x, y, z = (int(n) for n in 2 * np.ceil((high - low) / size / 2))
     affine = np.eye(4)

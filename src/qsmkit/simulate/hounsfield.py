@@ -19,7 +19,7 @@ FLOOR = -1024
 
 HOUNSFIELD = {
     Label.CAUDATE: 38.0, Label.PALLIDUM: 38.0, Label.PUTAMEN: 38.0, Label.RED_NUCLEUS: 36.0, Label.DENTATE: 37.0,
-    Label.NIGRA_STN: 36.0, Label.THALAMUS: 36.0, Label.WHITE_MATTER: 29.0, Label.GREY_MATTER: 39.0, Label.CSF: 6.0,
+    Label.NIGRA_STN: 36.0, Label.THALAMUS: 36.0, Label.WHITE_MATTER: 29.0, Label.GREY_MATTER: 38.0, Label.CSF: 6.0,
     Label.VEIN: 58.0, Label.FAT: -95.0, Label.BONE: 1350.0, Label.AIR: float(AIR), Label.MUSCLE: 55.0,
     Label.CALCIFICATION: 320.0, Label.GPE: 38.0, Label.GPI: 38.0, Label.STN: 36.0, Label.SNC: 36.0, Label.SNR: 36.0,
     Label.ZONA_INCERTA: 31.0, Label.INTERNAL_CAPSULE: 28.0, Label.DIPLOE: 550.0, Label.SKIN: 65.0,

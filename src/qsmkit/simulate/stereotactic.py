@@ -42,6 +42,10 @@ class Localiser:
         ends: Points = rods @ self.pose[:3, :3].T + self.pose[:3, 3]
         return ends
 
+    def moved(self, transform: Points) -> "Localiser":
+        """Return the localiser after a rigid transform (4, 4)."""
+        return Localiser(transform @ self.pose)
+
     def coordinates(self, points: npt.ArrayLike) -> Points:
         """Return the frame's coordinates X, Y, Z of points (…, 3) in head RAS mm: mm.
 
