@@ -100,11 +100,13 @@ def check_acquisition(files: ScanFiles) -> Acquisition:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            scan = bids.load_scan(files)
+            scan = bids.load_scan(files.coils[0] if files.coils else files)
     except QsmkitError as error:
         items.append(Item("phase", "FAIL", "cannot be used", " ".join(str(error).split())))
         return Acquisition(files.stem, (*items, *_of_sidecar(metadata)))
     items.append(Item("phase", "PASS", str(scan.metadata["decisions"]["phase"])))
+    if files.coils:
+        items.append(Item("coils", "PASS", f"{len(files.coils)} apart; the first is shown, recon combines them"))
     items += [Item("files", "WARN", "", str(w.message)) for w in caught if "MagneticField" not in str(w.message)]
     return Acquisition(files.stem, (*items, *_of_images(scan), *_of_sidecar(metadata)))
 

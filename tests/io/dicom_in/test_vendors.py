@@ -211,3 +211,20 @@ def test_series_of_single_echoes_with_their_own_names_are_one_scan(scanned, tmp_
             )
     scan, _ = converted(tmp_path / "dicom", tmp_path / "bids")
     assert scan.echo_times == pytest.approx(TIMES)
+
+
+def test_phase_of_only_some_echoes_is_refused(scanned, tmp_path):
+    parts = encode(scanned.magnitude, scanned.phase, "siemens")
+    write_gradient_echo(tmp_path / "dicom", parts[:1], scanned.grid, TIMES, first_series=3)
+    last = replace(parts[1], pixels=parts[1].pixels[..., 2:])
+    write_gradient_echo(tmp_path / "dicom", [last], scanned.grid, TIMES[2:], first_series=4)
+    rows = convert(tmp_path / "dicom", tmp_path / "bids")
+    assert {r.outcome for r in rows} == {"refused"}
+    assert "phase has echoes 14 ms, magnitude 4, 9, 14 ms" in rows[0].reason
+
+
+def test_a_data_set_inside_of_the_folder_is_no_source(tmp_path):
+    make_scan((8, 10, 6)).write(tmp_path / "series")
+    convert(tmp_path, tmp_path / "bids")
+    rows = convert(tmp_path, tmp_path / "bids")
+    assert {r.outcome for r in rows} == {"there already"}

@@ -49,8 +49,17 @@ class Survey:
     nifti: list[Path] = field(default_factory=list)
 
 
-def survey(source: Path, scratch: Path) -> Survey:
-    """Read the headers of every file below a folder; archives are unpacked into `scratch`.
+def survey(source: Path, scratch: Path, *, without: Path | None = None) -> Survey:
+    """Read the headers of every file below a folder.
+
+    Parameters
+    ----------
+    source : Path
+        The folder.
+    scratch : Path
+        Folder into which archives are unpacked.
+    without : Path, optional
+        Folder below `source` that is passed over.
 
     Raises
     ------
@@ -64,6 +73,8 @@ def survey(source: Path, scratch: Path) -> Survey:
     folders = [source]
     for folder in folders:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            if without is not None and without in path.resolve().parents:
+                continue
             if path.name.lower().endswith((".nii", ".nii.gz")):
                 found.nifti.append(path)
             elif is_packed(path):
@@ -137,7 +148,8 @@ def convert(
     """
     dataset = Dataset(bids)
     with tempfile.TemporaryDirectory(prefix="qsmkit-") as scratch:
-        found = survey(source, Path(scratch))
+        inside = source.resolve() in bids.resolve().parents
+        found = survey(source, Path(scratch), without=bids.resolve() if inside else None)
         if not (found.frames or found.damaged or found.nifti):
             raise InputError(f"{source} holds no DICOM image; check the folder")
         stacks = _beside_damage(gather(found.frames), found.damaged)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -15,7 +15,7 @@ from qsmkit.io.dicom_in.stack import Stack, stack_digest
 
 _PARTS = (Kind.MAGNITUDE, Kind.PHASE, Kind.REAL, Kind.IMAGINARY)
 _COMPLEX = {Kind.REAL, Kind.IMAGINARY}
-_DIFFERENCE = re.compile(r"fm2d2|phase.?diff", re.IGNORECASE)
+_DIFFERENCE = re.compile(r"fm2d2|phase.?diff|field.?map", re.IGNORECASE)
 _NAMES_A_PART = re.compile(r"(te|echo|e)\d*(ms)?|\d+ms|pha?|phase|mag(nitude)?|real|imag(inary)?", re.IGNORECASE)
 
 _Slot: TypeAlias = tuple[Kind, float, str]
@@ -87,15 +87,13 @@ def measurements(stacks: Iterable[Stack]) -> list[Measurement]:
     single, twins = _without_twins(map(_with_pixels, stacks))
     for stack in single:
         key, slot = _key(stack), _slot(stack)
-        free = [group for other, group in open_groups if other == key and slot not in group]
+        free = [g for other, g in open_groups if other == key and slot not in g and _first(g).lies_with(stack)]
         together = [g for g in free if any(s.first.time == stack.first.time for s in g.values())]
         if together or free:
             (together or free)[0][slot] = stack
         else:
             open_groups.append((key, {slot: stack}))
-    groups = [list(group.values()) for _, group in open_groups]
-    whole = _with_difference(groups)
-    found = [_measurement(members, difference) for members, difference in whole]
+    found = [_measurement(tuple(group.values())) for _, group in open_groups]
     return found + [Measurement((s,), Role.NONE, "the same voxels are there in another file") for s in twins]
 
 
@@ -114,9 +112,8 @@ def _key(stack: Stack) -> tuple[Any, ...]:
         return (id(stack),)
     sequence = protocol.sequence & {"GR", "SE", "IR", "EP"}
     how = (family(stack), sequence, round(protocol.repetition_time, 1), round(protocol.flip_angle, 1))
-    where = (stack.shape, tuple(stack.affine[:3].round(1).ravel() + 0.0))
     spin_echo = _time(stack) if "SE" in sequence and "GR" not in sequence else 0.0
-    return (frame.patient, frame.study, protocol.modality, protocol.distortion, how, where, spin_echo)
+    return (frame.patient, frame.study, protocol.modality, protocol.distortion, how, spin_echo)
 
 
 def _with_pixels(stack: Stack) -> Stack:
@@ -138,14 +135,10 @@ def _without_twins(stacks: Iterable[Stack]) -> tuple[list[Stack], list[Stack]]:
     twins: list[Stack] = []
     seen: dict[tuple[Any, ...], list[Stack]] = defaultdict(list)
     for stack in stacks:
-        if stack.refusal or stack.affine is None:
-            single.append(stack)
-            continue
-        frame = stack.first
-        alike = seen[frame.study, frame.kind, _time(stack), stack.shape, tuple(stack.affine.round(1).ravel() + 0.0)]
-        twin = any(stack_digest(other) == stack_digest(stack) for other in alike)
+        alike = seen[stack.first.study, stack.first.kind, _time(stack)]
+        twin = any(s.lies_with(stack) and stack_digest(s) == stack_digest(stack) for s in alike)
         (twins if twin else single).append(stack)
-        alike.append(stack)
+        alike += [] if stack.refusal else [stack]
     return single, twins
 
 
@@ -161,22 +154,20 @@ def _natural(text: str) -> tuple[Any, ...]:
     return tuple((0, int(t), "") if t.isdigit() else (1, 0, t) for t in re.findall(r"\d+|\D+", text))
 
 
-def _with_difference(groups: Sequence[list[Stack]]) -> list[tuple[list[Stack], bool]]:
-    """Tell which groups hold a phase difference: one phase at the last of several echoes, of a field-map sequence."""
-    out = []
-    for members in groups:
-        times = {k: {_time(s) for s in members if s.first.kind == k} for k in _PARTS}
-        phase, magnitude = times[Kind.PHASE], times[Kind.MAGNITUDE]
-        named = any(
-            _DIFFERENCE.search(f"{s.first.protocol.sequence_name} {s.first.protocol.description}") for s in members
-        )
-        last_of_several = len(magnitude) > 1 and phase == {max(magnitude)}
-        out.append((members, len(phase) == 1 and (last_of_several or (named and len(magnitude) != 1))))
-    return out
+def _is_difference(stacks: Sequence[Stack]) -> bool:
+    """Return whether the only phase is the difference of two echoes, as field-map sequences store it."""
+    phase, magnitude = ({_time(s) for s in stacks if s.first.kind == k} for k in (Kind.PHASE, Kind.MAGNITUDE))
+    if len(phase) != 1 or len(magnitude) == 1:
+        return False
+    protocols = [s.first.protocol for s in stacks]
+    return any(_DIFFERENCE.search(f"{p.sequence_name} {p.description}") for p in protocols)
 
 
-def _measurement(members: Sequence[Stack], difference: bool) -> Measurement:
-    stacks = tuple(members)
+def _first(group: Mapping[_Slot, Stack]) -> Stack:
+    return next(iter(group.values()))
+
+
+def _measurement(stacks: tuple[Stack, ...]) -> Measurement:
     first = stacks[0].first
     kinds = {s.first.kind for s in stacks}
     times = {_time(s) for s in stacks if s.first.kind in _PARTS}
@@ -196,7 +187,7 @@ def _measurement(members: Sequence[Stack], difference: bool) -> Measurement:
     volumes = [(s.first.kind, _time(s)) for s in stacks]
     if len(set(volumes)) < len(volumes) and not Measurement(stacks, role).coils:
         return Measurement(stacks, role, "its coils do not all have the same echoes and parts; export all of them")
-    if difference:
+    if _is_difference(stacks):
         return Measurement(stacks, Role.FIELD, notes=notes, difference=True)
     if role == Role.FIELD:
         return Measurement(stacks, role, notes=notes)

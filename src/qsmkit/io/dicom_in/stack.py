@@ -8,7 +8,7 @@ doubled, damaged or taken from another patient breaks one of these.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -66,6 +66,12 @@ class Stack:
         """The first slice, which speaks for all."""
         return self.frames[0]
 
+    def lies_with(self, other: Stack) -> bool:
+        """Return whether two volumes have the same voxels in the same place."""
+        if self.affine is None or other.affine is None or self.shape != other.shape:
+            return False
+        return bool(np.abs(self.affine - other.affine).max() < SAME_PLACE)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Columns, rows, slices."""
@@ -85,25 +91,31 @@ def gather(frames: Iterable[Frame]) -> list[Stack]:
 
 @lru_cache(maxsize=4096)
 def stack_digest(stack: Stack) -> str:
-    """Return a hash of a volume's stored values, places and echo time, however its files are made."""
-    whole = hashlib.blake2b(digest_size=16)
+    """Return a hash of a volume's stored values and echo time, however its files are made."""
+    whole = hashlib.blake2b(f"{stack.first.echo_time:.2f}".encode(), digest_size=16)
     for frame in stack.frames:
-        place = [round(x, 1) + 0.0 for x in frame.position]
-        whole.update(f"{frame.echo_time:.2f}{place}{frame_digest(frame)}".encode())
+        whole.update(frame_digest(frame).encode())
     return whole.hexdigest()
 
 
 def _of_series(frames: Sequence[Frame]) -> list[Stack]:
-    patients = Counter(f.patient for f in frames)
+    patients, studies = len({f.patient for f in frames}), len({f.study for f in frames})
+    if patients > 1:
+        return [Stack(tuple(frames), f"its files name {patients} different patients; sort them by patient")]
+    if studies > 1:
+        return [Stack(tuple(frames), f"its files name {studies} studies; a file may be damaged")]
+    stacks = _volumes(frames)
+    if any(s.refusal for s in stacks) and len({f.coil for f in frames}) > 1:
+        # Scanners may name the elements that see a slice: then coils are no volumes.
+        merged = _volumes([replace(f, coil="") for f in frames])
+        return stacks if any(s.refusal for s in merged) else merged
+    return stacks
+
+
+def _volumes(frames: Sequence[Frame]) -> list[Stack]:
     groups: dict[tuple[Any, ...], list[Frame]] = defaultdict(list)
     for frame in frames:
         groups[_slot(frame)].append(frame)
-    if len(patients) > 1:
-        reason = f"its files name {len(patients)} different patients; sort them by patient"
-        return [Stack(tuple(g), reason) for g in groups.values()]
-    if len({f.study for f in frames}) > 1:
-        reason = "its files name several studies; a file may be damaged"
-        return [Stack(tuple(g), reason) for g in groups.values()]
     stacks = [stack for group in groups.values() for stack in _of_group(group)]
     measured = [s for s in stacks if s.first.kind not in (Kind.DERIVED, Kind.SWI)]
     places = [_places(s) for s in measured]
@@ -184,11 +196,9 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "/".join(sorted(value) if isinstance(value, frozenset) else map(str, value)) if not isinstance(
-        value, str | int
-    ) else str(value)
+    if isinstance(value, tuple | frozenset):
+        return "/".join(sorted(value) if isinstance(value, frozenset) else value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _without_copies(frames: Sequence[Frame]) -> tuple[list[Frame], tuple[str, ...]]:
