@@ -469,3 +469,17 @@ def test_the_crosswalk_is_for_its_owner_alone(tmp_path, rng):
     assert (tmp_path / "who.tsv").stat().st_mode & 0o077 == 0
     assert f"{person.number}\t{KEY.pseudonym(person.number)}" in (tmp_path / "who.tsv").read_text()
     assert person.number not in json.dumps(outcome.as_dict())
+
+
+def test_all_files_of_a_participant_stay_together(tmp_path):
+    """One sidecar names the patient, the others do not; the one of the whole data set belongs to no one."""
+    folder = tmp_path / "in" / "sub-7" / "ses-1" / "anat"
+    folder.mkdir(parents=True)
+    for name, content in (("T1w", {"PatientID": "H-1234", "EchoTime": 0.003}), ("part-mag_MEGRE", {"EchoTime": 0.004})):
+        nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.int16), np.eye(4)), folder / f"sub-7_ses-1_{name}.nii.gz")
+        (folder / f"sub-7_ses-1_{name}.json").write_text(json.dumps(content))
+    (tmp_path / "in" / "part-mag_MEGRE.json").write_text('{"MagneticFieldStrength": 3}')
+    outcome = deidentify(tmp_path / "in", tmp_path / "out", RULES)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [f"sub-{KEY.pseudonym('H-1234')}"]
+    assert outcome.written == {"NIfTI": 2, "sidecar": 2}
+    assert [name for name, _ in outcome.left_out] == ["part-mag_MEGRE.json"]

@@ -149,7 +149,7 @@ def _release(
         return
     patient = owners.get(_stem(path))
     if patient is None:
-        raise InputError("neither a DICOM object nor a NIfTI image nor its sidecar; its content is not known")
+        raise InputError("neither a DICOM object nor an image or sidecar of someone; its content is not known")
     target = scratch / new_name(name, patient, rules.key)
     if path.suffix == ".json":
         kept = deidentified_sidecar(read_sidecar(path), patient, rules)
@@ -181,21 +181,31 @@ def _release_object(read: Dataset, scratch: Path, rules: Rules) -> Counter[str]:
 
 
 def _owners(files: list[Path], root: Path) -> dict[str, str]:
-    """Return whom each image and sidecar belongs to: the ID in the sidecar, else the participant, else the file."""
-    owners: dict[str, str] = {}
+    """Return whom images and sidecars belong to, by their stems.
+
+    That is the ID that a sidecar names, for every file of that participant; else the participant; else, for an image
+    without BIDS name, the image itself.
+    """
+    named: dict[str, str] = {}
+    label: dict[str, str] = {}
     for path in files:
         if not path.name.endswith((".nii", ".nii.gz", ".json")):
             continue
-        name = path.relative_to(root)
-        owners.setdefault(_stem(path), participant_of(name) or f"file {bids_name.stem(name.as_posix())}")
-        if path.suffix == ".json":
-            try:
-                patient = read_sidecar(path).get("PatientID")
-            except QsmkitError:
-                continue
-            if isinstance(patient, str) and patient.strip():
-                owners[_stem(path)] = patient.strip()
-    return owners
+        participant = participant_of(path.relative_to(root))
+        if participant or path.suffix != ".json":
+            label[_stem(path)] = participant or f"file {bids_name.stem(path.relative_to(root).as_posix())}"
+        patient = _patient_in(path) if path.suffix == ".json" else ""
+        if patient:
+            label.setdefault(_stem(path), patient)
+            named[label[_stem(path)]] = named[_stem(path)] = patient
+    return {stem: named.get(stem) or named.get(who) or who for stem, who in label.items()}
+
+
+def _patient_in(sidecar: Path) -> str:
+    try:
+        return str(read_sidecar(sidecar).get("PatientID") or "").strip()
+    except QsmkitError:
+        return ""
 
 
 def _gather(path: Path, known: Identifiers) -> None:

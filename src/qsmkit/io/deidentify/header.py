@@ -10,24 +10,20 @@ from dataclasses import dataclass
 from pydicom import DataElement, Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.multival import MultiValue
-from pydicom.uid import PYDICOM_IMPLEMENTATION_UID
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID_dictionary
 
 from qsmkit.errors import InputError
 from qsmkit.io.deidentify import profile
 from qsmkit.io.deidentify.dates import kept_time, moved_date, moved_datetime
 from qsmkit.io.deidentify.key import Key
 from qsmkit.io.deidentify.private import SAFE, VALUES
-from qsmkit.io.deidentify.words import MAKERS, cleaned, device_text, is_word
+from qsmkit.io.deidentify.words import cleaned, device_text, name_parts, names_someone, naming_words
 from qsmkit.io.dicom_out.object import code, software_version
-
-STANDARD_UIDS = "1.2.840.10008."
-"""Root of the UIDs that DICOM defines; they identify no one."""
 
 _BINARY = frozenset({"FL", "FD", "SL", "SS", "SV", "UL", "US", "UV", "AT", "OB", "OW", "OF", "OD", "OL", "OV"})
 _DECIMAL = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _CODE = re.compile(r"[A-Z0-9_ ]{0,16}")
 _CODED = re.compile(r"[0-9A-Za-z .,;:()/\[\]{}^*%+_-]{0,64}")
-
 
 _Replace = Callable[[str], str]
 
@@ -107,9 +103,8 @@ def deidentified(header: Dataset, rules: Rules) -> tuple[Dataset, Counter[str]]:
     work = _Work(rules, rules.key.days(patient), identity(header))
     made = work.filtered(header)
     made.PatientID = made.PatientName = rules.key.pseudonym(patient)
-    for keyword in profile.EMPTIED - ({"ContentCreatorName"} if "ContentCreatorName" not in header else set()):
-        if keyword not in made:
-            setattr(made, keyword, "")
+    for keyword in profile.EMPTY - set(made.dir()):
+        setattr(made, keyword, "")
     _state_method(made, rules)
     made.file_meta = _meta(header, made)
     return made, work.fates
@@ -117,22 +112,13 @@ def deidentified(header: Dataset, rules: Rules) -> tuple[Dataset, Counter[str]]:
 
 def identity(header: Dataset) -> frozenset[str]:
     """Return the words, in lower case, by which an object names people and places, words of the field apart."""
-    found: set[str] = set()
+    found: list[str] = []
     for element in header.iterall():
+        values = [str(v) for v in _values(element.value)] if element.VR == "PN" or element.keyword in _NAMING else []
+        found += values
         if element.VR == "PN":
-            for value in _values(element.value):
-                found.update(re.split(r"[\^=,\s]+", str(value)))
-        elif element.keyword in _NAMING:
-            found.update(str(v) for v in _values(element.value))
-    words = {w.strip().lower() for w in found}
-    return frozenset(w for w in words if len(w) >= 2 and not is_word(w) and w not in MAKERS)
-
-
-def names_someone(text: str, names: frozenset[str]) -> bool:
-    """Return whether a text holds one of the names: short ones as words of their own, others anywhere."""
-    lower = text.lower()
-    words = set(re.split(r"[^0-9a-z]+", lower))
-    return any(name in words if len(name) < 4 else name in lower for name in names)
+            found += [part for value in values for part in name_parts(value)]
+    return naming_words(found)
 
 
 _NAMING = frozenset({
@@ -167,7 +153,7 @@ class _Work:
         wanted = profile.CHARACTERISTICS if self._rules.characteristics else frozenset()
         if keyword in wanted:
             return self._characteristic(element)
-        if keyword in profile.EMPTIED:
+        if keyword in profile.EMPTY or keyword in profile.EMPTIED:
             return DataElement(element.tag, element.VR, "")
         if keyword in profile.CLEANED:
             self.fates["cleaned"] += 1
@@ -222,7 +208,8 @@ class _Work:
         return self._by_representation(element)
 
     def _uid(self, uid: str) -> str:
-        return uid if uid.startswith(STANDARD_UIDS) or not uid else str(self._rules.key.uid(uid))
+        """Return another UID, except for those that DICOM itself defines: they identify no one."""
+        return uid if not uid or uid in UID_dictionary else str(self._rules.key.uid(uid))
 
     def _copy_private(self, source: Dataset, made: Dataset) -> None:
         for (creator, group), elements in SAFE.items():

@@ -13,10 +13,11 @@ known or not. What becomes of a kept one follows from its value representation:
 
 from __future__ import annotations
 
-EMPTIED = frozenset({
-    "AccessionNumber", "PatientBirthDate", "PatientSex", "ReferringPhysicianName", "StudyID", "ContentCreatorName",
-})  # fmt: skip
-"""Z: must be there, and say nothing."""
+EMPTY = frozenset({"AccessionNumber", "PatientBirthDate", "PatientSex", "ReferringPhysicianName", "StudyID"})
+"""Z: every image must have them; they say nothing."""
+
+EMPTIED = frozenset({"ContentCreatorName"})
+"""Z: say nothing where they are."""
 
 CHARACTERISTICS = frozenset({"PatientSex", "PatientAge", "PatientSize", "PatientWeight"})
 """Kept only if asked for: option "retain patient characteristics". Ages above 89 become 90."""

@@ -11,8 +11,8 @@ from typing import Any
 from qsmkit.errors import InputError
 from qsmkit.io.deidentify import profile
 from qsmkit.io.deidentify.dates import kept_time, moved_iso
-from qsmkit.io.deidentify.header import Rules, names_someone
-from qsmkit.io.deidentify.words import MAKERS, cleaned, device_text, is_word
+from qsmkit.io.deidentify.header import Rules
+from qsmkit.io.deidentify.words import cleaned, device_text, is_word, name_parts, names_someone, naming_words
 
 _NUMBERS = frozenset("""
     AcquisitionDuration AcquisitionMatrixPE AcquisitionNumber BandwidthPerPixelPhaseEncode BaseResolution
@@ -33,7 +33,7 @@ _CODES = frozenset("""
 """.split())  # noqa: SIM905
 """Keys whose words stay if they are words of the field or code strings."""
 
-_CODE = re.compile(r"[A-Z0-9_ ]{1,16}|[ijk]-?|[A-Za-z0-9]{1,12}")
+_CODE = re.compile(r"[A-Z0-9_ ]{1,16}|[ijk]-?")
 _NAMING = ("PatientName", "PatientID", "AccessionNumber", "InstitutionName", "InstitutionAddress", "StationName",
            "InstitutionalDepartmentName", "DeviceSerialNumber", "StudyID")  # fmt: skip
 _CLEANED = frozenset({"SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName", "PulseSequenceDetails",
@@ -60,13 +60,14 @@ def deidentified_sidecar(content: Mapping[str, Any], patient: str, rules: Rules)
         Key and options.
     """
     days = rules.key.days(patient)
-    names = _names(content)
+    texts = [str(content[key]) for key in _NAMING if key in content]
+    names = naming_words([*texts, *(part for text in texts for part in name_parts(text))])
     made: dict[str, Any] = {}
     for key, value in content.items():
         if key in _NUMBERS:
             kept = value if _is_numbers(value) else None
         elif key in _CODES:
-            kept = _each(value, lambda text: text if _CODE.fullmatch(text) and not names_someone(text, names) else "")
+            kept = _each(value, lambda text: text if _CODE.fullmatch(text) or is_word(text) else "")
         elif key in _CLEANED:
             kept = _each(value, cleaned)
         elif key in profile.DEVICE_TEXT:
@@ -81,7 +82,7 @@ def deidentified_sidecar(content: Mapping[str, Any], patient: str, rules: Rules)
             kept = value if _is_numbers(value) or value in ("M", "F", "O") else None
         else:
             kept = None
-        if isinstance(kept, str) and names_someone(kept, names):
+        if key not in _NUMBERS and names_someone(str(kept), names):
             kept = None
         if kept not in (None, "", []):
             made[key] = kept
@@ -110,13 +111,6 @@ def deidentified_nifti(content: bytes) -> bytes:
     image[_EXTENSION] = bytes(4)
     image[352 : max(352, min(first, len(image)))] = bytes(max(0, min(first, len(image)) - 352))
     return gzip.compress(bytes(image), mtime=0) if packed else bytes(image)
-
-
-def _names(content: Mapping[str, Any]) -> frozenset[str]:
-    """Return the words by which a sidecar names people and places."""
-    texts = [str(content.get(key, "")) for key in _NAMING]
-    words = {w.lower() for text in texts for w in (text.strip(), *re.split(r"[\^=,\s]+", text)) if len(w) >= 2}
-    return frozenset(w for w in words if not is_word(w) and w not in MAKERS)
 
 
 def _is_numbers(value: Any) -> bool:

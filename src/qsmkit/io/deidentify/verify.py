@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from pydicom import DataElement, Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
+from pydicom.uid import UID_dictionary
 
 from qsmkit.io.deidentify.words import MAKERS, is_word
 
@@ -39,7 +41,6 @@ _IDENTIFYING = frozenset("""
 """Attributes whose text names a person, place, device or order (from PS3.15 Table E.1-1)."""
 
 _OF_SOFTWARE = frozenset({"ImplementationClassUID", "TransferSyntaxUID"})
-_STANDARD = "1.2.840.10008."
 _UID = re.compile(r"(?<![0-9.])[0-2](?:\.\d+){4,}(?![0-9.]*\d)")
 _DATE = re.compile(r"(?<![\d.])(?:19|20)\d{2}-?[01]\d-?[0-3]\d(?=\D|\d{6}|$)")
 _SHORTEST, _SHORT_WORD, _SHORT_NUMBER = 2, 5, 6
@@ -88,9 +89,7 @@ class Identifiers:
         for element in (*_elements(original), *_elements(getattr(original, "file_meta", Dataset()))):
             for value in _strings(element.value):
                 if element.VR == "PN":
-                    self._add_text(value)
-                    for part in re.split(r"[\^=,\s]+", value):
-                        self._add_text(part)
+                    self._add_name(value)
                 elif element.VR == "UI" and element.keyword not in _OF_SOFTWARE:
                     self._add_uid(value)
                 elif element.VR in ("DA", "DT"):
@@ -109,9 +108,11 @@ class Identifiers:
                 elif "Date" in key:
                     self._add_date(text)
                 elif key in _IDENTIFYING or (re.search(r"Name$|Physician|Operator", key) and _personal(key)):
-                    self._add_text(text)
-                    for part in re.split(r"[\^=,\s]+", text):
-                        self._add_text(part)
+                    self._add_name(text)
+
+    def _add_name(self, value: str) -> None:
+        for part in (value, *re.split(r"[\^=,\s]+", value)):
+            self._add_text(part)
 
     def _add_text(self, value: str) -> None:
         text = value.strip().lower()
@@ -126,7 +127,7 @@ class Identifiers:
             self.dates.add(match[0].replace("-", ""))
 
     def _add_uid(self, value: str) -> None:
-        if value and not value.startswith(_STANDARD):
+        if value and value not in UID_dictionary:
             self.uids.add(value.strip())
 
     def within(self, texts: Iterable[str]) -> Identifiers:
@@ -169,7 +170,8 @@ def _texts(path: Path) -> Iterator[tuple[str, str, bool]]:
     content = path.read_bytes()
     if path.name.endswith((".nii", ".nii.gz")):
         image = gzip.decompress(content) if path.suffix == ".gz" else content
-        yield "header", image[:352].decode("latin-1"), False
+        (first,) = struct.unpack("<f", image[108:112])
+        yield "header", image[: int(first) if 352 <= first < len(image) else 352].decode("latin-1"), False
         if path.suffix == ".gz":
             yield "bytes", content[:64].decode("latin-1"), False
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 VOCABULARY = frozenset("""
     a ab abdomen acq acquisition adc adj advanced anat angio ap arterial asl asset average avg axial ax b0 b1 base
@@ -53,6 +54,24 @@ def cleaned(text: str) -> str:
     """Return the words of a text that may stay, joined by blanks; what stood between them is gone."""
     kept = [word for word in re.split(r"[^0-9A-Za-z.]+", text) if word.strip(".")]
     return " ".join(word for word in kept if is_word(word.strip(".")))
+
+
+def name_parts(text: str) -> list[str]:
+    """Return the parts of a person's name, Family^Given^…=ideographic."""
+    return [part for part in re.split(r"[\^=,\s]+", text) if part]
+
+
+def naming_words(texts: Iterable[str]) -> frozenset[str]:
+    """Return those texts, in lower case, that can name someone: two characters or more, and no words of the field."""
+    found = {text.strip().lower() for text in texts}
+    return frozenset(word for word in found if len(word) >= 2 and not is_word(word) and word not in MAKERS)
+
+
+def names_someone(text: str, names: frozenset[str]) -> bool:
+    """Return whether a text holds one of the names: short ones as words of their own, others anywhere."""
+    lower = text.lower()
+    words = set(re.split(r"[^0-9a-z]+", lower))
+    return any(name in words if len(name) < 4 else name in lower for name in names)
 
 
 def device_text(keyword: str, text: str) -> str:
