@@ -13,7 +13,7 @@ from qsmkit.grid import Grid
 from qsmkit.simulate.bearings import Bearings, Shell
 from qsmkit.simulate.ct import CtProtocol, add_metal, head_ct, implant
 from qsmkit.simulate.electrodes import models
-from qsmkit.simulate.hounsfield import stored
+from qsmkit.simulate.hounsfield import HOUNSFIELD, stored
 from qsmkit.simulate.leads import LeadPlan, lead
 from qsmkit.simulate.metal import lead_cloud, splat
 from qsmkit.simulate.stereotactic import Localiser
@@ -195,6 +195,10 @@ def test_truth_in_the_ct_is_the_truth_in_the_head_moved(scan, plans):
         np.testing.assert_allclose(seen.tip, to_ct[:3, :3] @ np.array(plan.target) + to_ct[:3, 3])
     np.testing.assert_allclose(to_ct[:3, :3] @ to_ct[:3, :3].T, np.eye(3), atol=1e-12)
     np.testing.assert_allclose(scan.grid.axes[:, 2], (0, -np.sin(np.deg2rad(8)), np.cos(np.deg2rad(8))), atol=1e-9)
+
+
+def test_every_label_has_its_number():
+    assert set(HOUNSFIELD) == set(Label)
 
 
 def test_tissues_have_their_numbers_and_the_noise_is_as_asked(body):

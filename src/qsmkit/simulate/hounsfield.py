@@ -25,6 +25,7 @@ HOUNSFIELD = {
     Label.ZONA_INCERTA: 31.0, Label.INTERNAL_CAPSULE: 28.0, Label.DIPLOE: 550.0, Label.SKIN: 65.0,
     Label.VITREOUS: 12.0, Label.CAVERNOMA: 58.0, Label.HAEMOSIDERIN: 45.0, Label.MICROBLEED: 44.0,
     Label.HAEMATOMA: 68.0, Label.ENHANCING: 42.0, Label.DEPOT: 60.0, Label.RIM_LESION: 30.0,
+    Label.ACCUMBENS: 38.0,
 }
 """CT numbers at 120 kV, HU: typical of adults, rounded (recalled); lesions are modelling choices."""
 

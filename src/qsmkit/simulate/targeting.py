@@ -14,7 +14,7 @@ from qsmkit.simulate.leads import LeadPlan
 from qsmkit.simulate.surgery import BONE, brain_middle
 from qsmkit.simulate.tissue import Label
 
-ANGLES = {"STN": (62.0, 22.0), "GPi": (65.0, 4.0)}
+ANGLES = {"STN": (62.0, 22.0), "GPi": (65.0, 9.0)}
 """Of a trajectory: forward from the plane of the commissures seen from the side, and outward from the midline seen from
 the front, degrees (typical, recalled)."""
 
