@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pydicom import DataElement, Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.multival import MultiValue
-from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID_dictionary
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID
 
 from qsmkit.errors import InputError
 from qsmkit.io.deidentify import profile
@@ -209,7 +209,7 @@ class _Work:
 
     def _uid(self, uid: str) -> str:
         """Return another UID, except for those that DICOM itself defines: they identify no one."""
-        return uid if not uid or uid in UID_dictionary else str(self._rules.key.uid(uid))
+        return uid if not uid or UID(uid).name != uid else str(self._rules.key.uid(uid))
 
     def _copy_private(self, source: Dataset, made: Dataset) -> None:
         for (creator, group), elements in SAFE.items():

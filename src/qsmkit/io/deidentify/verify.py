@@ -20,7 +20,7 @@ from pydicom import DataElement, Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
-from pydicom.uid import UID_dictionary
+from pydicom.uid import UID
 
 from qsmkit.io.deidentify.words import MAKERS, is_word
 
@@ -127,7 +127,7 @@ class Identifiers:
             self.dates.add(match[0].replace("-", ""))
 
     def _add_uid(self, value: str) -> None:
-        if value and value not in UID_dictionary:
+        if value and UID(value).name == value:  # one that DICOM defines has a name
             self.uids.add(value.strip())
 
     def within(self, texts: Iterable[str]) -> Identifiers:
