@@ -46,7 +46,7 @@ def scenario(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dataset(quick, qsmkit, scenario, tmp_path_factory):
     out = tmp_path_factory.mktemp("patient") / "bids"
-    ran = qsmkit("simulate", "patient", scenario, out, "--seed", 3)
+    ran = qsmkit("simulate", "patient", scenario, out, "--seed", 3, "--dicom", "ge")
     assert ran.status == 0, ran.err
     assert ran.out == ""
     assert "step 3/3 b ct" in ran.err
@@ -79,11 +79,24 @@ def test_truth_has_every_table(dataset):
 
 
 def test_the_same_command_again_does_nothing_and_another_seed_is_refused(quick, qsmkit, scenario, dataset):
-    again = qsmkit("simulate", "patient", scenario, dataset, "--seed", 3)
+    again = qsmkit("simulate", "patient", scenario, dataset, "--seed", 3, "--dicom", "ge")
     assert (again.status, "done already" in again.err) == (0, True)
     other = qsmkit("simulate", "patient", scenario, dataset, "--seed", 4)
     assert other.status == 1
     assert "made from another scenario or seed" in other.err
+
+
+def test_dicom_converts_back_to_the_same_phase(dataset, qsmkit, tmp_path):
+    ran = qsmkit("convert", dataset / "sourcedata" / "dicom" / "sub-01", tmp_path / "bids")
+    assert ran.status == 0, ran.err
+    name = "echo-2_part-phase_MEGRE.nii.gz"
+    straight = nib.as_closest_canonical(nib.load(dataset / "sub-01" / "ses-a" / "anat" / f"sub-01_ses-a_{name}"))
+    (path,) = (tmp_path / "bids").rglob(f"*{name}")
+    through = nib.as_closest_canonical(nib.load(path))
+    np.testing.assert_allclose(straight.affine, through.affine, atol=1e-3)
+    apart = np.angle(np.exp(1j * (straight.get_fdata() * np.pi / 4096 - through.get_fdata())))
+    assert np.percentile(np.abs(apart), 90) < 0.005
+    assert len(list((tmp_path / "bids").rglob("*_ct.nii.gz"))) == 1
 
 
 @pytest.mark.parametrize("part", [".", "derivatives/truth"])

@@ -23,6 +23,7 @@ from qsmkit.io.sidecar import as_json, read_sidecar, write_sidecar
 from qsmkit.io.tables import read_table, write_table
 
 TRUTH = Path("derivatives") / "truth"
+SOURCE = Path("sourcedata") / "dicom"
 
 TABLES = ("lesions", "events", "leads", "contacts", "landmarks")
 """Participants' tables, which are also gathered at the root of the truth."""
@@ -164,6 +165,10 @@ class Writer:
         """Write truth of a session or of the participant as JSON."""
         write_text(self._path(session, ending, ".json", "", truth=True), as_json(content))
 
+    def source(self, session: str) -> Path:
+        """Return the folder for a session's files as they came from the scanner."""
+        return self._scratch / "source" / f"sub-{self._label}" / f"ses-{session}"
+
     def record(self, content: Mapping[str, Any]) -> None:
         """Write what the participant was made from."""
         write_text(_record(self._scratch / "truth", self._label), as_json(content))
@@ -196,11 +201,13 @@ def participant(out: Path, label: str) -> Iterator[Writer]:
     try:
         yield Writer(scratch, label)
         # The images go first and come last: without them a participant counts as not there.
-        for place in (out / folder, out / TRUTH / folder):
-            if place.exists():
-                shutil.rmtree(place)
-        (scratch / "truth" / folder).replace(out / TRUTH / folder)
-        (scratch / "raw" / folder).replace(out / folder)
+        for place in (out, out / TRUTH, out / SOURCE):
+            if (place / folder).exists():
+                shutil.rmtree(place / folder)
+        for part, place in (("source", out / SOURCE), ("truth", out / TRUTH), ("raw", out)):
+            if (scratch / part / folder).exists():
+                place.mkdir(parents=True, exist_ok=True)
+                (scratch / part / folder).replace(place / folder)
     except OutputError:
         raise
     except OSError as error:

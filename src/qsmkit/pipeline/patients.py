@@ -14,6 +14,8 @@ from qsmkit.compiled import thread_count
 from qsmkit.errors import OutputError, QsmkitError
 from qsmkit.io import patient as store
 from qsmkit.io.template import load_template
+from qsmkit.pipeline.patient_dicom import write_dicom
+from qsmkit.simulate.encoding import Vendor
 from qsmkit.simulate.patient import Acquired, Patient, patient, scans
 from qsmkit.simulate.scenario import Scenario, drawn
 from qsmkit.simulate.template import Template
@@ -36,31 +38,37 @@ class Order:
         All chance drawn.
     values : dict
         The same as JSON values.
+    dicom : str or None
+        Vendor in whose dialect scans are also written as DICOM.
     """
 
     label: str
     seed: int
     scenario: Scenario
     values: dict[str, Any]
+    dicom: Vendor | None = None
 
     @property
     def record(self) -> dict[str, Any]:
         """What the participant is made from; the same again makes the same again."""
         subject = asdict(self.scenario.subject)
-        return {"Seed": self.seed, "Subject": subject | {"age": round(subject["age"], 1)}, "Scenario": self.values}
+        subject |= {"age": round(subject["age"], 1)}
+        return {"Seed": self.seed, "Subject": subject, "Dicom": self.dicom, "Scenario": self.values}
 
 
-def order(tree: Mapping[str, Any], label: str, seed: int, *, years: float | None = None) -> Order:
+def order(
+    tree: Mapping[str, Any], label: str, seed: int, *, years: float | None = None, dicom: Vendor | None = None
+) -> Order:
     """Draw the participant that a seed makes of a scenario; raises ScenarioError as `scenario.drawn`."""
-    return Order(label, seed, *drawn(tree, seed, years=years))
+    return Order(label, seed, *drawn(tree, seed, years=years), dicom)
 
 
-def cohort(tree: Mapping[str, Any], count: int, seed: int, *, years: float | None = None) -> list[Order]:
+def cohort(
+    tree: Mapping[str, Any], count: int, seed: int, *, years: float | None = None, dicom: Vendor | None = None
+) -> list[Order]:
     """Draw a cohort; participants keep their randomness when it grows. Raises ScenarioError as `scenario.drawn`."""
-    return [
-        order(tree, f"{i:03d}", int(np.random.SeedSequence([seed, i]).generate_state(1)[0]), years=years)
-        for i in range(1, count + 1)
-    ]
+    seeds = [int(np.random.SeedSequence([seed, i]).generate_state(1)[0]) for i in range(1, count + 1)]
+    return [order(tree, f"{i:03d}", own, years=years, dicom=dicom) for i, own in enumerate(seeds, 1)]
 
 
 def is_done(out: Path, wanted: Order, *, overwrite: bool = False) -> bool:
@@ -105,8 +113,11 @@ def make(out: Path, wanted: Order, progress: Progress | None = None) -> None:
     who = patient(wanted.scenario, template=template, rng=wanted.seed)
     with store.participant(out, wanted.label) as writer:
         _write_patient(writer, who)
-        for acquired in scans(who, rng=wanted.seed, progress=progress):
+        for number, acquired in enumerate(scans(who, rng=wanted.seed, progress=progress), 1):
             _write_scan(writer, who, acquired)
+            if wanted.dicom:
+                folder, when = writer.source(acquired.visit.name), wanted.scenario.when(acquired.visit.day)
+                write_dicom(folder, acquired, wanted.dicom, wanted.label, when, number)
         writer.record(wanted.record)
 
 

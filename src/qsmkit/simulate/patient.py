@@ -113,6 +113,10 @@ class Acquired:
     ----------
     visit : Visit
         When.
+    wanted : scan
+        What the scenario asked for.
+    scan : GreScan, StructuralScan or CtScan
+        What was made.
     name : str
         End of its BIDS name.
     space : str
@@ -128,6 +132,8 @@ class Acquired:
     """
 
     visit: Visit
+    wanted: AnyScan
+    scan: GreScan | StructuralScan | CtScan
     name: str
     space: str
     images: tuple[Image, ...]
@@ -233,7 +239,7 @@ def _acquired(
         images = [replace(image, sidecar={**image.sidecar, **agent}) for image in images]
     truth.append(_labels(wanted, made.labels, made.grid))
     tables = {"lesions": [_lesion(row, motion) for row in rows]} if isinstance(made, GreScan) else {}
-    return Acquired(visit, ending(wanted), space(wanted), tuple(images), tuple(truth), motion, tables)
+    return Acquired(visit, wanted, made, ending(wanted), space(wanted), tuple(images), tuple(truth), motion, tables)
 
 
 def _gre_images(wanted: AnyScan, made: GreScan) -> tuple[list[Image], list[Image]]:
@@ -289,9 +295,8 @@ def _ct(
     if made.truth.air.any():
         truth.append(Image(f"{own}desc-air_mask", made.truth.air, made.grid, {"Type": "ROI"}, "ct"))
     shift = None if made.truth.shift is None else asdict(made.truth.shift)
-    return Acquired(
-        visit, ending(wanted), own, (image,), tuple(truth), motion, {"contacts": _contacts(made)}, shift
-    )
+    tables = {"contacts": _contacts(made)}
+    return Acquired(visit, wanted, made, ending(wanted), own, (image,), tuple(truth), motion, tables, shift)
 
 
 def _contacts(made: CtScan) -> list[Row]:

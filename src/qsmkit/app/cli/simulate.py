@@ -15,6 +15,7 @@ from qsmkit.io.simulated import write_head
 from qsmkit.pipeline.patients import Order, is_done, make, make_all, prepare
 from qsmkit.pipeline.patients import cohort as draw_cohort
 from qsmkit.pipeline.patients import order as draw_order
+from qsmkit.simulate.encoding import Vendor
 from qsmkit.simulate.head import SimulatedHead
 from qsmkit.simulate.head import head as simulate_head
 from qsmkit.simulate.scenario import names, shipped
@@ -80,6 +81,7 @@ def patient(
     *,
     seed: int = 1,
     label: str = "01",
+    dicom: Vendor | None = None,
     overwrite: bool = False,
 ) -> None:
     """Simulate a patient from a scenario: every scan of every visit, with the truth under derivatives/truth.
@@ -94,12 +96,14 @@ def patient(
         The same seed gives the same patient.
     label
         Of the participant, without "sub-".
+    dicom
+        Also write the scans as DICOM, in the dialect of this vendor, under sourcedata/dicom.
     overwrite
         Replace a participant of this label that was made from something else.
     """
     if not (label.isalnum() and label.isascii()):
         raise ParameterError(f"--label {label!r} is no participant's label; use letters and digits only")
-    wanted = draw_order(_scenario(scenario), label, seed)
+    wanted = draw_order(_scenario(scenario), label, seed, dicom=dicom)
     if is_done(out, wanted, overwrite=overwrite):
         console.say(f"sub-{label}: done already → {out}")
         return
@@ -118,6 +122,7 @@ def cohort(
     out: Path,
     seed: int = 1,
     years: float | None = None,
+    dicom: Vendor | None = None,
     jobs: int = 1,
     overwrite: bool = False,
 ) -> int:
@@ -135,6 +140,8 @@ def cohort(
         The same seed gives the same cohort.
     years
         Length of follow-up: later visits are left out.
+    dicom
+        Also write the scans as DICOM, in the dialect of this vendor, under sourcedata/dicom.
     jobs
         Participants to simulate at once; each takes up to 8 GB of memory.
     overwrite
@@ -145,7 +152,7 @@ def cohort(
             raise ParameterError(f"{name} {value} is out of range; it must be between 1 and 999")
     if years is not None and not years >= 0:
         raise ParameterError(f"--years {years} is out of range; it must be at least 0")
-    orders = draw_cohort(_scenario(scenario), n, seed, years=years)
+    orders = draw_cohort(_scenario(scenario), n, seed, years=years, dicom=dicom)
     left = [wanted for wanted in orders if not is_done(out, wanted, overwrite=overwrite)]
     prepare(out, "Cohort of digital patients")
     failures = 0
