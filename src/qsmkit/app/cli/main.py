@@ -38,6 +38,7 @@ def build() -> App:
         score,
         simulate,
         stages,
+        target,
         trial,
     )
 
@@ -65,6 +66,7 @@ def build() -> App:
     app.command(roi.roi)
     app.command(quantify.app)
     app.command(outcome.outcome)
+    app.command(target.app)
     app.command(trial.app)
     app.command(export.app)
     app.command(deidentify.deidentify)

@@ -1,0 +1,331 @@
+"""`qsmkit target`: contrast, hybrid images, AC–PC and frame coordinates, and the errors of leads."""
+
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from cyclopts import App, Parameter
+
+from qsmkit.app import console
+from qsmkit.arrays import AnyArray
+from qsmkit.clinical.target import hybrid as mixing
+from qsmkit.clinical.target.acpc import Commissures, Origin
+from qsmkit.clinical.target.contrast import FORMULAS, contrast
+from qsmkit.clinical.target.errors import Errors, placement, summary
+from qsmkit.clinical.target.frame import Mounting, angles, from_leksell
+from qsmkit.errors import GeometryError, InputError
+from qsmkit.io.nifti import load_volume, save_volume
+from qsmkit.io.sidecar import write_sidecar
+from qsmkit.io.tables import read_table, write_table
+from qsmkit.io.transforms import write_transform
+from qsmkit.volume import Volume
+
+app = App(name="target", help="Targeting: contrast, hybrid images, AC–PC and frame coordinates, errors of leads.")
+
+Flag = Annotated[bool, Parameter(negative="")]
+Point = tuple[float, float, float]
+Many = Parameter(consume_multiple=True)
+
+AXES = ("x", "y", "z")
+
+
+@app.command
+def cnr(
+    images: Annotated[list[Path], Many],
+    /,
+    *,
+    labels: Path,
+    pair: Annotated[list[str], Many],
+    reference: int | None = None,
+    out: Path | None = None,
+    json: Flag = False,
+    overwrite: Flag = False,
+) -> None:
+    """Compare the contrast of structures across images of one subject, by every named formula.
+
+    Parameters
+    ----------
+    images
+        Images on one grid (T1w, T2w, χ, hybrid); bring them there with qsmkit register --resampled.
+    labels
+        Label image on that grid.
+    pair
+        Structure and background as labels, such as 18:23 (GPi against internal capsule); several are allowed.
+    reference
+        Label of a homogeneous tissue, for cnr_reference.
+    out
+        CSV or TSV file to write.
+    json
+        Print JSON on stdout.
+    overwrite
+        Replace a file that is there.
+    """
+    volumes, regions = _together(images, labels)
+    rows: list[dict[str, object]] = []
+    for path, volume in zip(images, volumes, strict=True):
+        noise = None if reference is None else _voxels(volume.data, regions, reference)
+        for roi, background in map(_pair, pair):
+            voxels = (_voxels(volume.data, regions, label) for label in (roi, background))
+            found = contrast(*voxels, reference=noise)
+            for name, m in {"difference": found.difference, **found.cnr}.items():
+                rows.append({"image": path.name, "pair": f"{roi}:{background}", "statistic": name, **m.as_dict()})
+    if out:
+        write_table(out, rows, overwrite=overwrite)
+    if json:
+        console.print_json(rows)
+        return
+    heads = ("image", "pair", "statistic", "value", "low", "high")
+    cells = [[f"{r[h]:.4g}" if isinstance(r[h], float) else str(r[h]) for h in heads] for r in rows]
+    console.print_table(heads, cells, f"Formulas: {', '.join(FORMULAS)}")
+    console.out.print("Contrast-to-noise is a weak surrogate of targeting accuracy.", markup=False)
+
+
+@app.command
+def hybrid(
+    t1w: Path,
+    chi: Path,
+    /,
+    *,
+    labels: Path,
+    pair: Annotated[list[str], Many],
+    region: Path | None = None,
+    weights: Literal["fisher", "fixed"] = "fisher",
+    share: float = 0.5,
+    out: Path,
+    json: Flag = False,
+    overwrite: Flag = False,
+) -> None:
+    """Combine T1w and χ linearly into the image that shows a target best.
+
+    Weights that are fitted to the same voxels on which contrast is then tested look better than they are: test them on
+    other subjects.
+
+    Parameters
+    ----------
+    t1w
+        T1-weighted image on the χ map's grid.
+    chi
+        Susceptibility (ppm).
+    labels
+        Label image on that grid.
+    pair
+        Structure and background as labels; for several the smallest contrast is maximised.
+    region
+        Mask inside which both images are normalised; the box about the labels if omitted.
+    weights
+        fisher: the closed-form optimum (one pair) or max–min (several); fixed: --share of T1w, the rest χ.
+    share
+        Weight of T1w if fixed.
+    out
+        NIfTI file to write, with a JSON sidecar that holds the weights.
+    json
+        Print JSON on stdout.
+    overwrite
+        Replace files that are there.
+    """
+    volumes, marks = _together([t1w, chi], labels)
+    inside = _box(marks) if region is None else load_volume(region).data > 0
+    if inside.shape != marks.shape:
+        raise GeometryError(f"{region} has shape {inside.shape}, not {marks.shape}; resample it first")
+    images = [mixing.normalise(v.data, inside) for v in volumes]
+    pairs = [
+        mixing.Pair(*(np.stack([_voxels(i, marks, label) for i in images], 1) for label in _pair(text)))
+        for text in pair
+    ]
+    if weights == "fixed":
+        found = mixing.fixed_weights(pairs[0], share)
+    else:
+        found = mixing.fisher_weights(pairs[0]) if len(pairs) == 1 else mixing.minimax_weights(pairs)
+    made = sum(w * image for w, image in zip(found, images, strict=True))
+    single = [(1.0, 0.0), (0.0, 1.0)]
+    ratios = {
+        text: {"hybrid": p.ratio(found), "t1w": p.ratio(single[0]), "chi": p.ratio(single[1])}
+        for text, p in zip(pair, pairs, strict=True)
+    }
+    about = {
+        "Description": "Linear combination of T1w and susceptibility, each normalised inside a region",
+        "Weights": {"t1w": found[0], "chi": found[1]}, "Rule": weights, "ContrastToRootMeanVariance": ratios,
+        "Sources": [str(t1w), str(chi), str(labels)], "Units": "1",
+        "Caution": "ratios are of the voxels that the weights were fitted to",
+    }  # fmt: skip
+    save_volume(out, np.asarray(made, np.float32), volumes[0].grid, overwrite=overwrite)
+    write_sidecar(out, about, overwrite=overwrite)
+    if json:
+        console.print_json(about)
+    else:
+        rows = [(text, *(f"{r[k]:.3g}" for k in ("t1w", "chi", "hybrid"))) for text, r in ratios.items()]
+        title = f"weights: T1w {found[0]:+.3f}, χ {found[1]:+.3f}; contrast on the fitted voxels"
+        console.print_table(("pair", "T1w", "χ", "hybrid"), rows, title)
+
+
+@app.command
+def acpc(
+    *,
+    ac: Point,
+    pc: Point,
+    midline: Point,
+    origin: Origin = "MCP",
+    points: Path | None = None,
+    back: Flag = False,
+    transform: Path | None = None,
+    out: Path | None = None,
+    json: Flag = False,
+    overwrite: Flag = False,
+) -> None:
+    """Change coordinates between the scanner and the AC–PC frame.
+
+    Parameters
+    ----------
+    ac
+        Anterior commissure, scanner RAS mm.
+    pc
+        Posterior commissure, scanner RAS mm.
+    midline
+        A point of the midsagittal plane above them, scanner RAS mm.
+    origin
+        Zero of the frame: MCP, AC or PC.
+    points
+        Table with columns x, y, z (mm) and any others.
+    back
+        The points are in the AC–PC frame and go back to the scanner's.
+    transform
+        File to write the transform from scanner to AC–PC to (.json, .tfm).
+    out
+        Table to write; printed if omitted.
+    json
+        Print JSON on stdout.
+    overwrite
+        Replace files that are there.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        marks = Commissures(np.array(ac), np.array(pc), np.array(midline))
+        frame = marks.transform(origin)
+    for warning in caught:
+        console.say(f"warning: {warning.message}")
+    if transform:
+        write_transform(transform, frame, about={"to": f"AC–PC, origin {origin}"}, overwrite=overwrite)
+    rows: list[dict[str, object]] = []
+    if points:
+        table = read_table(points)
+        there = (frame.inverse() if back else frame).apply(np.stack([table.numbers(a) for a in AXES], 1))
+        rest = {n: c for n, c in table.columns.items() if n not in AXES}
+        rows = [
+            {n: c[i] for n, c in rest.items()} | dict(zip(AXES, map(float, p), strict=True))
+            for i, p in enumerate(there)
+        ]
+        if out:
+            write_table(out, rows, overwrite=overwrite)
+    if json:
+        about = {"matrix": frame.matrix.tolist(), "length_mm": marks.length, "origin": origin}
+        console.print_json(about | {"points": rows})
+        return
+    told = f"AC–PC {marks.length:.2f} mm, origin {origin}; right, anterior, superior are positive (mm)"
+    console.out.print(told, markup=False)
+    if rows and not out:
+        cells = [[f"{v:.3f}" if isinstance(v, float) else str(v) for v in r.values()] for r in rows]
+        console.print_table(list(rows[0]), cells)
+
+
+@app.command
+def frame(
+    *, target: Point, entry: Point, mounting: Mounting, leksell: Flag = False, json: Flag = False,
+) -> None:
+    """Give the ring and arc angles that lead from an entry to a target.
+
+    Parameters
+    ----------
+    target
+        Frame-aligned RAS mm about the frame's centre, or Leksell X Y Z with --leksell.
+    entry
+        The same for the entry.
+    mounting
+        How the arc sits on the ring; the same angles mean another direction otherwise.
+    leksell
+        The points are Leksell coordinates.
+    json
+        Print JSON on stdout.
+    """
+    a, b = (from_leksell(p) if leksell else np.array(p) for p in (target, entry))
+    found = angles(a, b, mounting)
+    depth = float(np.linalg.norm(a - b))
+    if json:
+        console.print_json({"ring_deg": found.ring, "arc_deg": found.arc, "depth_mm": depth, "mounting": mounting})
+    else:
+        console.out.print(
+            f"ring {found.ring:.2f}°, arc {found.arc:.2f}°, {mounting}; entry to target {depth:.2f} mm\n"
+            "Check it on the phantom base. Research use only. Not a medical device.", markup=False,
+        )  # fmt: skip
+
+
+@app.command
+def errors(table: Path, /, *, out: Path | None = None, json: Flag = False, overwrite: Flag = False) -> None:
+    """Compare where leads were planned with where they lie, by named definitions, and summarise the cohort.
+
+    Parameters
+    ----------
+    table
+        Columns lead, target_x … z, entry_x … z, reached_x … z (mm, one frame, best AC–PC), optionally
+        reached_entry_x … z and offset_x … z.
+    out
+        CSV or TSV file to write, a row a lead.
+    json
+        Print JSON on stdout.
+    overwrite
+        Replace a file that is there.
+    """
+    rows = read_table(table)
+    points = {
+        name: np.stack([rows.numbers(f"{name}_{a}") for a in AXES], 1)
+        for name in ("target", "entry", "reached", "reached_entry", "offset")
+        if name in ("target", "entry", "reached") or f"{name}_x" in rows.columns
+    }
+    found = {lead: placement(**{n: p[i] for n, p in points.items()}) for i, lead in enumerate(rows.text("lead"))}
+    each = [{"lead": lead} | asdict(e) for lead, e in found.items()]
+    if out:
+        write_table(out, each, overwrite=overwrite)
+    names = [n for n in Errors.__dataclass_fields__ if sum(np.isfinite(getattr(e, n)) for e in found.values()) >= 2]
+    cohort = {n: summary(list(found.values()), n) for n in names}
+    if json:
+        plain = {n: {k: v if isinstance(v, float) else v.as_dict() for k, v in s.items()} for n, s in cohort.items()}
+        console.print_json({"leads": each, "cohort": plain})
+        return
+    cells = [[f"{v:.2f}" if isinstance(v, float) else str(v) for v in e.values()] for e in each]
+    console.print_table(list(each[0]), cells, "mm; angle in degrees; depth positive if too deep")
+    lines = [(n, str(s["mean"]), f"{s['sd']:.3g}", f"{s['sem']:.3g}") for n, s in cohort.items()]
+    console.print_table(("error", "mean [95 % interval]", "SD", "SEM"), lines, f"{len(found)} leads")
+
+
+def _together(images: list[Path], labels: Path) -> tuple[list[Volume], AnyArray]:
+    volumes, marks = [load_volume(p) for p in images], load_volume(labels)
+    for path, volume in zip([*images[1:], labels], [*volumes[1:], marks], strict=True):
+        apart = volumes[0].grid.difference(volume.grid)
+        if apart:
+            raise GeometryError(f"{path} does not lie where {images[0]} does: {apart}; use qsmkit register --resampled")
+    return volumes, np.rint(marks.data).astype(np.int32)
+
+
+def _pair(text: str) -> tuple[int, int]:
+    try:
+        roi, background = (int(part) for part in text.split(":"))
+    except ValueError:
+        raise InputError(f"pair {text!r} is not two labels such as 18:23") from None
+    return roi, background
+
+
+def _voxels(data: AnyArray, labels: AnyArray, label: int) -> AnyArray:
+    inside = labels == label
+    if not inside.any():
+        known = ", ".join(map(str, np.unique(labels[labels > 0])))
+        raise InputError(f"no voxel has the label {label}; labels are {known}")
+    voxels: AnyArray = data[inside]
+    return voxels
+
+
+def _box(labels: AnyArray) -> AnyArray:
+    inside = np.zeros(labels.shape, bool)
+    at = np.argwhere(labels > 0)
+    inside[tuple(slice(lo, hi + 1) for lo, hi in zip(at.min(0), at.max(0), strict=True))] = True
+    return inside

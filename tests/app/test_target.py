@@ -1,0 +1,89 @@
+"""`qsmkit target` from files to numbers."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def images(tmp_path):
+    rng = np.random.default_rng(1)
+    labels = np.zeros((20, 20, 20), np.int16)
+    labels[2:9, 2:18, 2:18], labels[10:17, 2:18, 2:18] = 18, 23
+    t1w = 500 - 60 * (labels == 18) + rng.normal(0, 40, labels.shape)
+    chi = 0.10 * (labels == 18) - 0.03 * (labels == 23) + rng.normal(0, 0.06, labels.shape)
+    for name, data in (("t1w", t1w), ("chi", chi), ("labels", labels)):
+        dtype = np.int16 if name == "labels" else np.float32
+        nib.save(nib.Nifti1Image(data.astype(dtype), np.eye(4)), tmp_path / f"{name}.nii.gz")
+    return tmp_path
+
+
+def test_the_hybrid_image_is_better_than_either_and_says_its_weights(qsmkit, images):
+    hybrid = images / "hybrid.nii.gz"
+    sources = (images / "t1w.nii.gz", images / "chi.nii.gz")
+    marks = ("--labels", images / "labels.nii.gz", "--pair", "18:23")
+    ran = qsmkit("target", "hybrid", *sources, *marks, "--out", hybrid, "--json")
+    assert ran.status == 0, ran.err
+    assert ran.json["Weights"]["t1w"] < 0 < ran.json["Weights"]["chi"]
+    ratios = ran.json["ContrastToRootMeanVariance"]["18:23"]
+    assert ratios["hybrid"] > max(ratios["t1w"], ratios["chi"])
+    assert (images / "hybrid.json").is_file()
+    found = qsmkit("target", "cnr", *sources, hybrid, *marks, "--json")
+    assert found.status == 0, found.err
+    best = {r["image"]: r["value"] for r in found.json if r["statistic"] == "cnr_mean_variance"}
+    assert best["hybrid.nii.gz"] == pytest.approx(ratios["hybrid"], rel=1e-3)
+    assert max(best, key=best.get) == "hybrid.nii.gz"
+
+
+def test_points_go_to_acpc_and_back(qsmkit, tmp_path):
+    (tmp_path / "p.csv").write_text("name,x,y,z\nstn,12,-1,4\n")
+    marks = ("--ac", 0, 14, 9, "--pc", 0, -11, 8, "--midline", 0, 0, 60)
+    there = tmp_path / "acpc.csv"
+    files = ("--points", tmp_path / "p.csv", "--out", there)
+    ran = qsmkit("target", "acpc", *marks, *files, "--transform", tmp_path / "t.tfm")
+    assert ran.status == 0, ran.err
+    assert "AC–PC 25.02 mm" in ran.out
+    back = qsmkit("target", "acpc", *marks, "--points", there, "--back", "--json")
+    assert [back.json["points"][0][a] for a in "xyz"] == pytest.approx([12, -1, 4], abs=1e-8)
+    assert qsmkit("target", "acpc", *marks, *files).status == 1
+
+
+def test_frame_angles(qsmkit):
+    ran = qsmkit("target", "frame", "--target", 100, 100, 100, "--entry", 100, 100, 30, "--mounting", "lateral-right",
+                 "--leksell", "--json")  # fmt: skip
+    assert ran.status == 0, ran.err
+    assert (ran.json["ring_deg"], ran.json["arc_deg"], ran.json["depth_mm"]) == pytest.approx((90, 90, 70))
+
+
+def test_errors_of_a_cohort(qsmkit, tmp_path):
+    names = [f"{n}_{a}" for n in ("target", "entry", "reached", "reached_entry") for a in "xyz"]
+    rows = ["lead," + ",".join(names), "a,0,0,0,0,0,70,3,4,-2,3,4,68", "b,0,0,0,0,0,70,0,0,1,0,0,71"]
+    (tmp_path / "leads.csv").write_text("\n".join(rows) + "\n")
+    ran = qsmkit("target", "errors", tmp_path / "leads.csv", "--json", "--out", tmp_path / "errors.csv")
+    assert ran.status == 0, ran.err
+    assert [e["radial"] for e in ran.json["leads"]] == pytest.approx([5, 0])
+    assert [e["depth"] for e in ran.json["leads"]] == pytest.approx([2, -1])
+    assert ran.json["cohort"]["radial"]["mean"]["value"] == pytest.approx(2.5)
+    assert "SEM" in qsmkit("target", "errors", tmp_path / "leads.csv").out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("frame", "--target", 1, 1, 1, "--entry", 1, 1, 1, "--mounting", "lateral-left"), "two different points"),
+        (("acpc", "--ac", 0, -12, 0, "--pc", 0, 12, 0, "--midline", 0, 0, 50), "in front of PC"),
+        (("errors", "none.csv"), "none.csv"),
+    ],
+)
+def test_impossible_input_gets_one_clear_line(qsmkit, flags, words):
+    ran = qsmkit("target", *flags)
+    assert ran.status == 1
+    assert words in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_pairs_that_are_none_are_refused(qsmkit, images):
+    for pair, words in (("18", "18:23"), ("18:99", "label 99")):
+        ran = qsmkit("target", "cnr", images / "chi.nii.gz", "--labels", images / "labels.nii.gz", "--pair", pair)
+        assert ran.status == 1
+        assert words in ran.err
