@@ -83,3 +83,19 @@ def test_the_acquisition_is_checked_scan_by_scan(qsmkit, dataset, tmp_path):
     assert "Research use only" in page
     assert "http" not in page
     assert listing(tmp_path / "report") == ["acquisition.html", "acquisition.json"]
+
+
+def test_a_folder_that_holds_something_else_is_refused(qsmkit, dicom, tmp_path):
+    (tmp_path / "letters.txt").write_text("private")
+    ran = qsmkit("convert", dicom, tmp_path)
+    assert ran.status == 1
+    assert "neither empty nor a BIDS data set" in ran.err
+    assert listing(tmp_path) == ["letters.txt"]
+
+
+def test_maps_that_were_exported_as_dicom_are_no_scans(qsmkit, dataset, tmp_path):
+    image = dataset / "sub-01" / "anat" / "sub-01_echo-1_part-mag_MEGRE.nii.gz"
+    ran = qsmkit("export", "dicom", image, tmp_path / "dicom", "--anisotropic")
+    assert ran.status == 0, ran.err
+    ran = qsmkit("convert", tmp_path / "dicom", tmp_path / "bids", "--json")
+    assert {r["outcome"] for r in ran.json} == {"left"}

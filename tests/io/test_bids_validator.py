@@ -30,9 +30,19 @@ def valid(root):
     return True
 
 
-@pytest.mark.parametrize("folder", ["philips-ingenia-3t", "siemens-prisma-xa30", "philips-achieva-b0-hz"])
-def test_converted_scans_of_real_scanners(shared_data, tmp_path, folder):
-    convert(shared_data / folder, tmp_path / "bids")
+@pytest.mark.parametrize(
+    "files",
+    [
+        "philips-ingenia-3t/gre_enhanced.dcm.gz",
+        "siemens-prisma-xa30/*.dcm.gz",
+        "philips-achieva-b0-hz/IM_0027_fMAP.dcm.gz",
+    ],
+)
+def test_converted_scans_of_real_scanners(shared_data, tmp_path, files):
+    (tmp_path / "dicom").mkdir()
+    for path in shared_data.glob(files):
+        (tmp_path / "dicom" / path.name).symlink_to(path)
+    convert(tmp_path / "dicom", tmp_path / "bids")
     assert valid(tmp_path / "bids")
 
 

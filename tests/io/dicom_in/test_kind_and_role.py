@@ -29,6 +29,8 @@ from qsmkit.io.dicom_in.role import Role, role_of
         ("ORIGINAL\\PRIMARY\\M\\SWI\\NORM\\ND", {}, Kind.SWI),
         ("ORIGINAL\\PRIMARY\\MNIP\\SWI\\ND", {}, Kind.DERIVED),
         ("DERIVED\\SECONDARY\\MPR", {}, Kind.DERIVED),
+        ("DERIVED\\SECONDARY\\M\\QSM", {}, Kind.DERIVED),
+        ("DERIVED\\PRIMARY\\M\\DIS3D", {}, Kind.MAGNITUDE),
         ("ORIGINAL\\PRIMARY\\M", {"description": "mIP_Images(SW)"}, Kind.DERIVED),
     ],
 )

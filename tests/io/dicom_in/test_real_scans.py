@@ -79,6 +79,7 @@ def test_siemens_phase_difference_is_named_as_such(shared_data, tmp_path):
     assert (sidecar["EchoTime1"], sidecar["EchoTime2"]) == pytest.approx((0.01, 0.01246))
     assert len(list(fmap.glob("*_magnitude?.nii.gz"))) == 2
     assert not (tmp_path / "bids" / "sub-01" / "anat").exists(), "no phase of an echo is there"
+    assert "phase difference of two echoes" in {r.shows for r in rows}
     assert {r.description for r in rows if r.outcome == "left"} == {
         p.name for p in (shared_data / "siemens-prisma-xa30" / "nifti").glob("*.nii.gz")
     }

@@ -12,7 +12,7 @@ from pydicom.uid import RLELossless
 from qsmkit.io import bids
 from qsmkit.io.dicom_in.convert import convert
 from qsmkit.io.dicom_vendor import Exam, write_gradient_echo, write_volume
-from qsmkit.simulate.encoding import encode
+from qsmkit.simulate.encoding import StoredPart, encode
 from vendor_scan import TIMES, converted, make_scan
 
 HOW = {
@@ -78,6 +78,19 @@ def test_ge_slices_that_do_not_alternate_are_left_as_they_are(scanned, tmp_path)
     scan, _ = converted(tmp_path / "dicom", tmp_path / "bids")
     assert apart(align(scan, scanned.grid)["phase"], scanned.phase).max() < 0.01
     assert scan.metadata["Repairs"] == ["phase negated, for GE counts it backwards"]
+
+
+def test_ge_phase_in_milliradians_is_repaired_too(scanned, tmp_path):
+    alternating = np.where(np.arange(scanned.grid.shape[2]) % 2, np.pi, 0)[:, None]
+    stored = np.rint(1000 * np.angle(np.exp(1j * (alternating - scanned.phase)))).astype(np.int16)
+    phase = StoredPart("phase", stored, rescaled=False)
+    strength = encode(scanned.magnitude, scanned.phase, "ge")[0]
+    write_gradient_echo(tmp_path / "dicom", [strength, phase], scanned.grid, TIMES, Exam("ge"), series_per="scan")
+    scan, _ = converted(tmp_path / "dicom", tmp_path / "bids")
+    mine = align(scan, scanned.grid)["phase"]
+    constant = np.median(np.angle(np.exp(1j * (mine - scanned.phase))))
+    assert apart(mine - constant, scanned.phase).max() < 0.003
+    assert len(scan.metadata["Repairs"]) == 2
 
 
 @pytest.mark.parametrize("how", [{"vendor": "siemens"}, {"vendor": "philips", "layout": "enhanced"}])

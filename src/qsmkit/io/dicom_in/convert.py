@@ -16,6 +16,7 @@ from qsmkit.io.atomic import replacing
 from qsmkit.io.dicom_in.archives import is_packed, unpack
 from qsmkit.io.dicom_in.frame import Frame, looks_like_dicom, read_frames
 from qsmkit.io.dicom_in.images import images_of, make
+from qsmkit.io.dicom_in.kind import Kind
 from qsmkit.io.dicom_in.measurement import Measurement, family, measurements
 from qsmkit.io.dicom_in.place import DIGEST, Dataset, as_label, digest, is_there
 from qsmkit.io.dicom_in.report import Outcome, Row
@@ -245,10 +246,10 @@ def _converted(
     dry_run: bool, overwrite: bool, progress: Callable[[str], None] | None,
 ) -> list[Row]:
     """Convert one measurement, all of its images or none, and return its rows."""
-    rows = [_row(s, measurement.role, "left", reason) for s, reason in measurement.left]
+    rows = [_row(s, measurement, "left", reason) for s, reason in measurement.left]
     if measurement.refusal:
         outcome: Outcome = "left" if measurement.role == Role.NONE else "refused"
-        return rows + [_row(s, measurement.role, outcome, measurement.refusal) for s in measurement.stacks]
+        return rows + [_row(s, measurement, outcome, measurement.refusal) for s in measurement.stacks]
     images = images_of(measurement)
     notes = list(measurement.notes)
     try:
@@ -268,7 +269,7 @@ def _converted(
                     _write(converted, sidecar | {DIGEST: source}, path)
         dataset.digests |= dict(zip(digests, paths, strict=True))
     except InputError as error:
-        return rows + [_row(s, measurement.role, "refused", str(error)) for s in measurement.stacks]
+        return rows + [_row(s, measurement, "refused", str(error)) for s in measurement.stacks]
     outcome = "there already" if there else "planned" if dry_run else "converted"
     files: dict[int, list[str]] = defaultdict(list)
     for image, path in zip(images, paths, strict=True):
@@ -277,7 +278,7 @@ def _converted(
     for s in measurement.stacks:
         name = tuple(files.get(id(s), ()))
         reason = "; ".join(dict.fromkeys(notes)) if name else "not needed"
-        rows.append(_row(s, measurement.role, outcome if name else "left", reason, name))
+        rows.append(_row(s, measurement, outcome if name else "left", reason, name))
     return rows
 
 
@@ -293,9 +294,13 @@ def _write(image: Path, sidecar: dict[str, Any], path: Path) -> None:
         shutil.copyfileobj(source, target)
 
 
-def _row(stack: Stack, role: Role, outcome: Outcome, reason: str = "", files: tuple[str, ...] = ()) -> Row:
-    frame = stack.first
-    shows = f"{frame.kind}" if role in (Role.NONE, Role.FIELD) else f"{role}, {frame.kind}"
+def _row(
+    stack: Stack, measurement: Measurement, outcome: Outcome, reason: str = "", files: tuple[str, ...] = ()
+) -> Row:
+    frame, role = stack.first, measurement.role
+    shows = str(frame.kind) if role in (Role.NONE, Role.FIELD) else f"{role}, {frame.kind}"
+    if measurement.difference and frame.kind == Kind.PHASE:
+        shows = "phase difference of two echoes"
     times = (round(frame.echo_time, 3),) if frame.echo_time else ()
     name = frame.protocol.description or frame.path.name
     return Row(frame.series_number, name, shows, 1, len(stack.frames), times, outcome, reason, files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -67,7 +68,7 @@ def run(files: Sequence[Path], into: Path, *, deflated: bool = False) -> list[Co
             if deflated:
                 _inflate(path, place)
             else:
-                place.symlink_to(path.resolve())
+                _link(path, place)
         out = Path(tempfile.mkdtemp(dir=into))
         command = [dcm2niix.bin, "-b", "y", "-ba", "y", "-z", "n", "-g", "i", "-m", "2", "-f", "volume"]
         try:
@@ -85,6 +86,13 @@ def run(files: Sequence[Path], into: Path, *, deflated: bool = False) -> list[Co
         for path in made
         for volume in _volumes(path)
     ]
+
+
+def _link(path: Path, place: Path) -> None:
+    try:
+        place.symlink_to(path.resolve())
+    except OSError:  # a file system, or a system, without links
+        shutil.copyfile(path, place)
 
 
 def _inflate(path: Path, place: Path) -> None:

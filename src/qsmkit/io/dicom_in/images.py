@@ -119,8 +119,14 @@ class _Conversions:
     def __init__(self, into: Path, tell: Callable[[str], None]) -> None:
         self._into, self._tell = into, tell
         self._runs: dict[tuple[Path, ...], list[Converted]] = {}
+        self._found: dict[Stack, Converted] = {}
 
     def __getitem__(self, stack: Stack) -> Converted:
+        if stack not in self._found:
+            self._found[stack] = self._convert(stack)
+        return self._found[stack]
+
+    def _convert(self, stack: Stack) -> Converted:
         files = tuple(dict.fromkeys(f.path for f in stack.frames))
         if files not in self._runs:
             deflated = stack.first.pixels.syntax == DeflatedExplicitVRLittleEndian
@@ -141,49 +147,49 @@ def _repaired(
 ) -> dict[str, tuple[Path, dict[str, Any]]]:
     """Return magnitude and phase made of real and imaginary parts, GE's alternation and sense of phase undone."""
     made: dict[str, tuple[Path, dict[str, Any]]] = {}
-    coils = measurement.coils or [measurement.first.first.coil]
+    coils: Sequence[str | None] = measurement.coils or [None]
     for coil in coils:
-        endings = [i for i in plan if i.sources[0].first.coil == coil or not measurement.coils]
-        phases = [i for i in endings if "part-phase" in i.ending]
-        pairs = [_complex(image, measurement, converted) for image in phases]
+        images = [i for i in plan if "part-phase" in i.ending and coil in (None, i.sources[0].first.coil)]
+        ones = [converted[i.sources[0]] for i in images]
+        magnitudes, phases = _polar(images, measurement, converted)
         notes: tuple[str, ...] = ()
-        angles = [phase for _, phase, _ in pairs]
         if _counts_backwards(measurement):
-            axis = _slice_axis(phases[0].sources[0], pairs[0][2])
-            angles, notes = repair_ge(angles, pairs[0][0], axis)
+            phases, notes = repair_ge(phases, magnitudes[0], _slice_axis(images[0].sources[0], ones[0]))
         for note in notes:
             tell(note)
-        for image, (magnitude, _, one), phase in zip(phases, pairs, angles, strict=True):
-            outputs = {image.ending: (phase, "rad")}
+        said = {"PhaseNegated": bool(notes), "Repairs": list(notes)}
+        for image, one, magnitude, phase in zip(images, ones, magnitudes, phases, strict=True):
+            keys = {"Units": "rad", "ImageType": ["DERIVED", "PRIMARY", "P", "PHASE"], **said}
+            made[image.ending] = _saved(phase, one, image, image.ending, keys, into)
             if len(image.sources) > 1:
-                outputs[image.ending.replace("part-phase", "part-mag")] = (magnitude, "arbitrary")
-            for ending, (values, unit) in outputs.items():
-                path = into / f"repaired_{ending}.nii"
-                save_volume(path, values, nifti.read(one.image).grid)
-                sidecar = _told(one.sidecar, image.sources[0], ending) | {"Units": unit}
-                is_phase = unit == "rad"
-                sidecar["ImageType"] = ["DERIVED", "PRIMARY", *(("P", "PHASE") if is_phase else ("M", "MAGNITUDE"))]
-                if is_phase:
-                    sidecar |= {"PhaseNegated": bool(notes), "Repairs": list(notes)}
-                made[ending] = (path, sidecar)
+                keys = {"Units": "arbitrary", "ImageType": ["DERIVED", "PRIMARY", "M", "MAGNITUDE"]}
+                ending = image.ending.replace("part-phase", "part-mag")
+                made[ending] = _saved(magnitude, one, image, ending, keys, into)
     return made
 
 
-def _complex(
-    image: Image, measurement: Measurement, converted: _Conversions
-) -> tuple[FloatArray, FloatArray, Converted]:
-    """Return magnitude and phase of one echo, and the converter's image that gives place and sidecar."""
-    one = converted[image.sources[0]]
-    values = _values(one)
-    if len(image.sources) > 1:
-        return *to_magnitude_and_phase(values, _values(converted[image.sources[1]])), one
-    frame = image.sources[0].first
-    magnitudes = [
-        s for s in measurement.of(Kind.MAGNITUDE)
-        if (round(s.first.echo_time, 2), s.first.coil) == (round(frame.echo_time, 2), frame.coil)
-    ]  # fmt: skip
-    phase, _ = to_radians(values, metadata=one.sidecar, name=image.ending)
-    return _values(converted[magnitudes[0]]) if magnitudes else np.ones_like(phase), phase, one
+def _saved(
+    values: FloatArray, one: Converted, image: Image, ending: str, keys: dict[str, Any], into: Path
+) -> tuple[Path, dict[str, Any]]:
+    path = into / f"repaired_{ending}.nii"
+    save_volume(path, values, nifti.read(one.image).grid)
+    return path, _told(one.sidecar, image.sources[0], ending) | keys
+
+
+def _polar(
+    images: Sequence[Image], measurement: Measurement, converted: _Conversions
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Return magnitude and phase (rad) of each echo, made of real and imaginary parts, or as the scanner made them."""
+    if len(images[0].sources) > 1:
+        pairs = [to_magnitude_and_phase(*(_values(converted[s]) for s in i.sources)) for i in images]
+        return [m for m, _ in pairs], [p for _, p in pairs]
+    stored = np.stack([_values(converted[i.sources[0]]) for i in images], axis=-1)
+    phases, _ = to_radians(stored, metadata=converted[images[0].sources[0]].sidecar, name=images[0].ending)
+    beside = {(round(s.first.echo_time, 2), s.first.coil): s for s in measurement.of(Kind.MAGNITUDE)}
+    frames = [i.sources[0].first for i in images]
+    found = [beside.get((round(f.echo_time, 2), f.coil)) for f in frames]
+    magnitudes = [np.ones_like(stored[..., 0]) if s is None else _values(converted[s]) for s in found]
+    return magnitudes, [phases[..., e] for e in range(phases.shape[3])]
 
 
 def _values(converted: Converted) -> FloatArray:

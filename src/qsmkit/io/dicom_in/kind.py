@@ -55,7 +55,7 @@ def kind_of(
     words = description.upper().replace("_", " ").replace(":", " ").split()
     if unit.upper() == "HZ" or tokens & _FIELD:
         return Kind.FIELD_HZ
-    if tokens & _MADE or {"MIP", "MINIP"} & set(words):
+    if tokens & _MADE or {"DERIVED", "SECONDARY"} <= tokens or {"MIP", "MINIP"} & set(words):
         return Kind.DERIVED
     kind = _GE.get(-1 if ge is None else ge) or _of_component(component) or _of_tokens(tokens)
     if kind == Kind.PHASE and (tokens & (_FILTERED | {"SWI"}) or {"FILT", "FILTERED"} & set(words)):
