@@ -72,11 +72,12 @@ def test_nuclei_have_published_volumes_places_and_borders(seed):
 
 def test_the_capsule_is_white_matter_between_thalamus_and_pallidum():
     labels = np.full(SPACE.shape, Label.WHITE_MATTER, np.uint8)
-    drawn = list(nuclei(SPACE, draw_warp(np.random.default_rng(1))))
+    warp = draw_warp(np.random.default_rng(1))
+    drawn = list(nuclei(SPACE, warp))
     for nucleus in drawn:
         paint(labels, nucleus)
     before = labels.copy()
-    paint_capsule(labels, drawn)
+    paint_capsule(labels, SPACE, warp, drawn)
     capsule = labels == Label.INTERNAL_CAPSULE
     assert 2000 < capsule.sum() * STEP**3 < 20000
     np.testing.assert_array_equal(labels[~capsule], before[~capsule])

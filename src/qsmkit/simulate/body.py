@@ -126,7 +126,7 @@ def draw_body(
         within = np.argwhere(nucleus.distance < 0)
         if len(within):
             landmarks[nucleus.name] = grid.world(within.mean(0) + [s.start for s in nucleus.box])
-    paint_capsule(labels, drawn)
+    paint_capsule(labels, space, warp, drawn)
     draw_calcifications(space, warp, labels, stones)
     thin = draw_veins(space, warp, labels, hull, veins)
     texture = space.interpolate(lattice_noise(spots, 9.0, 0.6, BODY_LATTICE), BODY_LATTICE)

@@ -51,8 +51,13 @@ VENTRICLES: tuple[Paired, ...] = (
 )
 """Where there is no cortex: the average's grey rim of stem and ventricles is white matter."""
 
+LARGE, WIDE, NARROW = (Label.PUTAMEN, Label.GPE, Label.GPI, Label.THALAMUS), 3.0, 1.0
+"""So is what the average has of grey matter within `WIDE` mm of these nuclei, and `NARROW` mm of others."""
+
 SOLID_GREY: tuple[Paired, ...] = (
     Ellipsoid((23, -4, -19), (8, 8, 7)),  # amygdala
+    Ellipsoid((5, -5, -9), (5.5, 9, 8)),  # hypothalamus
+    Ellipsoid((14, 4, -13), (10, 6, 4), (0, 12, 0)),  # basal forebrain
     Tube(((24, -12, -21, 4.5), (29, -20, -16, 4.2), (30, -30, -8, 3.6), (25, -37, -1, 2.6))),  # hippocampus
 )
 """Grey matter thicker than cortex, without sulci."""
@@ -119,7 +124,9 @@ def draw_template_brain(
     for shape in SOLID_GREY:
         for side in (shape, shape.mirrored()):
             there, distance = warp.distance(side, part)
-            cortex[there] |= (distance < 0) & (t1[there] > CSF_T1)
+            solid = (distance < 0) & ~fluid[there] & ~deep[there]
+            cortex[there] |= solid
+            white[there] &= ~solid
     fold_cerebellum(part, warp, position, cortex, white, away, uneven)
 
     drawn = np.where(outside < 0, Label.CSF, 0).astype(np.uint8)
@@ -156,11 +163,11 @@ def _sharpened(template: Template) -> FloatArray:
 
 
 def _deep(part: Space, warp: Warp, box: Box, nuclei: list[Nucleus]) -> BoolArray:
-    """Return where there is no cortex: within 3 mm of a nucleus, in the stem, about the ventricles."""
+    """Return where there is no cortex: about a nucleus, in the stem, about the ventricles."""
     deep = np.zeros(part.shape, bool)
     for nucleus in nuclei:
         here = tuple(slice(n.start - b.start, n.stop - b.start) for n, b in zip(nucleus.box, box, strict=True))
-        deep[here] |= nucleus.distance < (1.2 if nucleus.label == Label.CAUDATE else 3.0)
+        deep[here] |= nucleus.distance < (WIDE if nucleus.label in LARGE else NARROW)
     for shape in (*STEM, *VENTRICLES, *(v.mirrored() for v in VENTRICLES)):
         there, distance = warp.distance(shape, part)
         deep[there] |= distance < 0

@@ -110,8 +110,9 @@ REACH = 7.0
 """How far around a nucleus its distance is computed, mm."""
 
 
-CAPSULE_WALLS, CAPSULE = (("Putamen", "GPe", "GPi"), ("Caudate", "Thalamus")), 9.0
-"""Nuclei on either side of the internal capsule, and how far these may be apart, template mm."""
+CAPSULE = Ellipsoid((18, 1, 8), (14, 31, 24))
+CAPSULE_WALLS, CAPSULE_WIDTH = (("Putamen", "GPe", "GPi"), ("Caudate", "Thalamus")), 9.0
+"""Where to look for the internal capsule; the nuclei on either side, and how far these may be apart; template mm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,22 +157,34 @@ def paint(labels: npt.NDArray[np.uint8], nucleus: Nucleus) -> None:
     labels[nucleus.box][nucleus.distance < 0] = nucleus.label
 
 
-def paint_capsule(labels: npt.NDArray[np.uint8], drawn: Sequence[Nucleus]) -> None:
+def paint_capsule(
+    labels: npt.NDArray[np.uint8], space: Space, warp: Warp, drawn: Sequence[Nucleus]
+) -> None:
     """Write the internal capsule into the labels of a head, in place: white matter between two rows of nuclei.
 
     Laterally lie putamen and pallidum, medially caudate and thalamus.
     """
-    for side in ("R", "L"):
-        rows = [[n for n in drawn if n.name in {f"{name}_{side}" for name in names}] for names in CAPSULE_WALLS]
-        boxes = [n.box for row in rows for n in row]
-        box = tuple(slice(min(b[d].start for b in boxes), max(b[d].stop for b in boxes)) for d in range(3))
-        apart = []
-        for row in rows:
-            nearest = np.full([s.stop - s.start for s in box], REACH, np.float32)
-            for n in row:
-                here = tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(n.box, box, strict=True))
-                np.minimum(nearest[here], n.distance, out=nearest[here])
-            apart.append(nearest)
+    for side, solid in (("R", CAPSULE), ("L", CAPSULE.mirrored())):
+        box, within = warp.distance(solid, space)
         part = labels[box]
-        between = (np.maximum(*apart) < 0.95 * REACH) & (apart[0] + apart[1] < CAPSULE)
+        lateral, medial = (
+            _nearest([n for n in drawn if n.name in {f"{name}_{side}" for name in row}], box) for row in CAPSULE_WALLS
+        )
+        between = (lateral + medial < CAPSULE_WIDTH) & (np.maximum(lateral, medial) < REACH) & (within < 0)
         part[between & (part == Label.WHITE_MATTER)] = Label.INTERNAL_CAPSULE
+
+
+def _nearest(row: Sequence[Nucleus], box: Box) -> FloatArray:
+    """Return the distance from the nearest nucleus of a row at the samples of a box, mm, at most `REACH`."""
+    nearest = np.full([s.stop - s.start for s in box], REACH, np.float32)
+    for nucleus in row:
+        shared = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, nucleus.box, strict=True)]
+        if all(s.start < s.stop for s in shared):
+            here, there = (_relative(shared, own) for own in (box, nucleus.box))
+            np.minimum(nearest[here], nucleus.distance[there], out=nearest[here])
+    return nearest
+
+
+def _relative(shared: Sequence[slice], box: Box) -> Box:
+    x, y, z = (slice(s.start - b.start, s.stop - b.start) for s, b in zip(shared, box, strict=True))
+    return x, y, z

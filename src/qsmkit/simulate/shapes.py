@@ -136,15 +136,19 @@ class Bent:
         return low - sag, high + sag
 
     def distance(self, position: FloatArray) -> FloatArray:
-        """Return k0 (k0 − 1) / |∇(k0²/2)|, as for an ellipsoid, the bend taken into the gradient."""
+        """Return k0 (k0 − 1) / |∇(k0²/2)|, as for an ellipsoid, the bend taken into the gradient.
+
+        The bend grows no more from 1.3 radii on: far away the distance is that of an ellipsoid.
+        """
         u, v, w = self.ellipsoid.own_axes(position)
         ru, rv, rw = (np.float32(r) for r in self.ellipsoid.radii)
         a, b, c = (np.float32(k) for k in self.bend)
-        w = w - a * u * u - b * v * v - c * u * v
+        near_u, near_v = (np.clip(x, -1.3 * r, 1.3 * r) for x, r in ((u, ru), (v, rv)))
+        w = w - a * near_u * near_u - b * near_v * near_v - c * near_u * near_v
         k0 = np.sqrt((u / ru) ** 2 + (v / rv) ** 2 + (w / rw) ** 2)
         slope_w = w / rw**2
-        slope_u = u / ru**2 - slope_w * (2 * a * u + c * v)
-        slope_v = v / rv**2 - slope_w * (2 * b * v + c * u)
+        slope_u = u / ru**2 - slope_w * (2 * a * near_u + c * near_v) * (near_u == u)
+        slope_v = v / rv**2 - slope_w * (2 * b * near_v + c * near_u) * (near_v == v)
         k1 = np.sqrt(slope_u**2 + slope_v**2 + slope_w**2)
         result: FloatArray = k0 * (k0 - 1) / np.maximum(k1, np.float32(1e-4))
         return result
