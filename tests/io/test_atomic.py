@@ -40,18 +40,22 @@ def test_folder_that_cannot_be_is_named(tmp_path):
         write_text(tmp_path / "file" / "x.txt", "")
 
 
+def ours(path):
+    return path.suffix == ".dcm"
+
+
 def test_a_folder_is_complete_or_not_there(tmp_path):
     out = tmp_path / "made" / "out"
-    with pytest.raises(ValueError, match="stop"), replacing_folder(out, (".dcm",)) as scratch:  # noqa: PT012
+    with pytest.raises(ValueError, match="stop"), replacing_folder(out, ours) as scratch:  # noqa: PT012
         (scratch / "a.dcm").write_text("half")
         raise ValueError("stop")
     assert list(tmp_path.rglob("*.dcm")) == []
-    with replacing_folder(out, (".dcm",)) as scratch:
+    with replacing_folder(out, ours) as scratch:
         (scratch / "a.dcm").write_text("whole")
-    with pytest.raises(ValueError, match="stop"), replacing_folder(out, (".dcm",), overwrite=True):
+    with pytest.raises(ValueError, match="stop"), replacing_folder(out, ours, overwrite=True):
         raise ValueError("stop")
     assert [p.read_text() for p in out.iterdir()] == ["whole"]
-    with replacing_folder(out, (".dcm",), overwrite=True) as scratch:
+    with replacing_folder(out, ours, overwrite=True) as scratch:
         (scratch / "b.dcm").write_text("new")
     assert [p.name for p in out.iterdir()] == ["b.dcm"]
     assert [p.name for p in out.parent.iterdir()] == ["out"]
@@ -61,11 +65,11 @@ def test_a_folder_with_other_files_is_never_replaced(tmp_path):
     (tmp_path / "home" / "letters").mkdir(parents=True)
     (tmp_path / "home" / "letters" / "dear.txt").write_text("you")
     with pytest.raises(OutputError, match=r"dear.txt, which is not ours"), replacing_folder(
-        tmp_path / "home", (".dcm",), overwrite=True
+        tmp_path / "home", ours, overwrite=True
     ):
         pass
     with pytest.raises(OutputError, match="is a file, not a folder"), replacing_folder(
-        tmp_path / "home" / "letters" / "dear.txt", (".dcm",), overwrite=True
+        tmp_path / "home" / "letters" / "dear.txt", ours, overwrite=True
     ):
         pass
     assert (tmp_path / "home" / "letters" / "dear.txt").read_text() == "you"

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from qsmkit.errors import OutputError
@@ -46,7 +46,7 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def replacing_folder(path: Path, endings: tuple[str, ...], *, overwrite: bool = False) -> Iterator[Path]:
+def replacing_folder(path: Path, ours: Callable[[Path], bool], *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a new, empty folder beside `path`; it takes the place of `path` at the end.
 
     If the block raises, nothing is left behind and `path` is as it was.
@@ -55,8 +55,8 @@ def replacing_folder(path: Path, endings: tuple[str, ...], *, overwrite: bool = 
     ----------
     path : Path
         The folder to make; one that is there and empty may always be replaced.
-    endings : tuple of str
-        How the names of its files end. A folder that holds any other file is never replaced: it is not one of ours.
+    ours : callable
+        Whether a file in it is one that we write. A folder that holds any other is never replaced.
     overwrite : bool
         Whether a folder that is not empty may be replaced.
 
@@ -69,7 +69,7 @@ def replacing_folder(path: Path, endings: tuple[str, ...], *, overwrite: bool = 
     scratch = path.with_name(f".partial-{uuid.uuid4().hex[:8]}-{path.name}")
     old = scratch.with_name(f"{scratch.name}-old")
     try:
-        _check_replaceable(path, endings, overwrite=overwrite)
+        _check_replaceable(path, ours, overwrite=overwrite)
         scratch.mkdir(parents=True)
         yield scratch
         if path.exists():
@@ -90,7 +90,7 @@ def replacing_folder(path: Path, endings: tuple[str, ...], *, overwrite: bool = 
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _check_replaceable(path: Path, endings: tuple[str, ...], *, overwrite: bool) -> None:
+def _check_replaceable(path: Path, ours: Callable[[Path], bool], *, overwrite: bool) -> None:
     if not path.exists():
         return
     if not path.is_dir():
@@ -98,7 +98,7 @@ def _check_replaceable(path: Path, endings: tuple[str, ...], *, overwrite: bool)
     there = [p for p in path.rglob("*") if not p.is_dir()]
     if there and not overwrite:
         raise OutputError(f"{path} is not empty; ask for overwriting, or choose another folder")
-    foreign = next((p for p in there if not p.name.endswith(endings)), None)
+    foreign = next((p for p in there if not ours(p)), None)
     if foreign:
         raise OutputError(f"{path} holds {foreign.name}, which is not ours to delete; choose another folder")
 

@@ -302,8 +302,8 @@ def test_folders_in_one_another_and_results_of_others_are_refused(tmp_path, rng)
     for out in ("in", "in/out", "."):
         with pytest.raises(OutputError, match="lie in one another"):
             deidentify(tmp_path / "in", tmp_path / out, RULES)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine.txt").write_text("x")
+    (tmp_path / "out" / "sub-01").mkdir(parents=True)
+    (tmp_path / "out" / "sub-01" / "sub-01_T1w.json").write_text("{}")
     with pytest.raises(OutputError, match="not ours to delete"):
         deidentify(tmp_path / "in", tmp_path / "out", RULES, overwrite=True)
 

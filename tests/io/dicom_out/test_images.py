@@ -388,7 +388,10 @@ def test_nothing_of_the_user_s_is_replaced(tmp_path):
         export(out, letter(grid), grid, overwrite=True)
     with pytest.raises(ShapeError, match="do not lie"):
         export(tmp_path / "y", letter(grid)[1:], grid)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["x"]
+    scan = scanner_series(tmp_path / "scan", grid, echoes=1)
+    with pytest.raises(OutputError, match=r"dcm, which is not ours"):
+        export(scan, letter(grid), grid, overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["scan", "x"]
 
 
 def test_sizes_beyond_importers_are_said(tmp_path, monkeypatch):

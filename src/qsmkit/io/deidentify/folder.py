@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -21,8 +22,7 @@ from qsmkit.io.deidentify.sidecar import deidentified_nifti, deidentified_sideca
 from qsmkit.io.deidentify.verify import Identifiers, leaks
 from qsmkit.io.sidecar import as_json, read_sidecar
 
-ENDINGS = (".dcm", ".json", ".nii", ".nii.gz")
-"""What is written ends in these."""
+_PSEUDONYM = re.compile(r"(sub-)?Q[A-Z2-7]{12}")
 
 
 @dataclass(eq=False)
@@ -98,8 +98,12 @@ def deidentify(source: Path, out: Path, rules: Rules, *, overwrite: bool = False
     root = source if source.is_dir() else source.parent
     files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
     outcome, known = Outcome(), Identifiers()
+
+    def ours(path: Path) -> bool:
+        return _PSEUDONYM.fullmatch(path.relative_to(out.absolute()).parts[0]) is not None
+
     # Scanners write values that break DICOM's own rules; they are no reason to warn here, whatever is kept is checked.
-    with disable_value_validation(), replacing_folder(out, ENDINGS, overwrite=overwrite) as scratch:
+    with disable_value_validation(), replacing_folder(out, ours, overwrite=overwrite) as scratch:
         owners = _owners(files, root)
         for path in files:
             name = path.relative_to(root)

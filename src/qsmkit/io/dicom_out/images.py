@@ -18,7 +18,7 @@ from qsmkit.artifacts import ARTIFACTS
 from qsmkit.errors import DataWarning, GeometryError, ShapeError
 from qsmkit.io.atomic import replacing_folder
 from qsmkit.io.dicom_out.encoding import Encoding, encode
-from qsmkit.io.dicom_out.object import DISCLAIMER, code, described, new_object, reference
+from qsmkit.io.dicom_out.object import DISCLAIMER, code, described, is_ours, new_object, reference
 from qsmkit.io.dicom_out.planes import CORNER_TOLERANCE, Planes, ds
 from qsmkit.io.dicom_out.series import read_series
 from qsmkit.io.dicom_out.study import Study
@@ -153,7 +153,7 @@ def write_images(
     series.FrameOfReferenceUID = study.frame_uid
     _describe_pixels(series, stored.pixels, planes, encoding, rescale=rescale)
     _describe_derivation(series, encoding, study)
-    with replacing_folder(out, (".dcm",), overwrite=overwrite) as scratch:
+    with replacing_folder(out, is_ours, overwrite=overwrite) as scratch:
         names = []
         for k, image in enumerate(_slices(series, stored.pixels, planes, study, uids, when)):
             names.append(f"IM{k + 1:04d}.dcm")

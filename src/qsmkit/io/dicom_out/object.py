@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
+from pydicom.errors import InvalidDicomError
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, ExplicitVRLittleEndian
 
 from qsmkit.errors import ParameterError
@@ -67,6 +69,14 @@ def stamp(made: Dataset, when: datetime) -> None:
 def software_version() -> str:
     """Return the version, as far as DICOM's characters go."""
     return re.sub(r"[^0-9A-Za-z.+-]", "", version("qsmkit"))[:64]
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether a file is a DICOM object that this program made."""
+    try:
+        return str(dcmread(path, stop_before_pixels=True).get("Manufacturer")) == MANUFACTURER
+    except (InvalidDicomError, OSError, EOFError, ValueError):
+        return False
 
 
 def reference(header: Dataset) -> Dataset:

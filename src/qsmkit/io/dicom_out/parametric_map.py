@@ -22,6 +22,7 @@ from qsmkit.io.dicom_out.object import (
     MODEL,
     code,
     described,
+    is_ours,
     new_object,
     reference,
     software_version,
@@ -102,7 +103,7 @@ def write_parametric_map(
     if "BodyPartExamined" not in made:
         made.Laterality = ""
     _refer_to_source(made, study)
-    with replacing_folder(out, (".dcm",), overwrite=overwrite) as scratch:
+    with replacing_folder(out, is_ours, overwrite=overwrite) as scratch:
         made.save_as(scratch / "PM0001.dcm", enforce_file_format=True)
         error = verified_placement(scratch, planes)
     missing = 100 * float(1 - finite.mean())

@@ -19,6 +19,10 @@ from qsmkit.io.sidecar import as_json
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
 
+def _is_ours(path: Path) -> bool:
+    return re.fullmatch(r"\d{3,}_[0-9A-Za-z-]*\.(stl|json)", path.name) is not None
+
+
 def write_surfaces(
     out: Path, labels: Labels, study: Study | None, *, smooth: float = 0.7, overwrite: bool = False
 ) -> list[dict[str, Any]]:
@@ -43,7 +47,7 @@ def write_surfaces(
         The sidecars' content.
     """
     made = []
-    with replacing_folder(out, (".stl", ".json"), overwrite=overwrite) as scratch:
+    with replacing_folder(out, _is_ours, overwrite=overwrite) as scratch:
         for label, name in labels.names.items():
             region = labels.data == label
             surface = surface_of(region, labels.grid, smooth=smooth)
