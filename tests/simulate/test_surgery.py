@@ -156,6 +156,15 @@ def test_a_lead_outside_the_head_is_refused(body, plans, field, value, message):
     assert "\n" not in str(caught.value)
 
 
+def test_an_entry_on_the_other_side_or_a_way_outside_the_brain_is_refused(body, plans):
+    with pytest.raises(ParameterError, match="planned on the left, but its entry lies"):
+        operate(body, [dataclasses.replace(plans[0], side="left")])
+    height = np.moveaxis(np.indices(body.grid.shape), 0, -1) @ POSE[:3, :3].T[2] * 1.5
+    hollow = body.brain & (np.abs(height - height[body.brain].mean() - 30) > 10)
+    with pytest.raises(ParameterError, match="mm outside the brain between entry"):
+        operate(dataclasses.replace(body, brain=hollow), plans)
+
+
 def test_a_target_in_the_bone_is_outside_the_brain(body, plans):
     up = Bearings.of(body.landmarks)
     with pytest.raises(ParameterError, match="outside the brain"):

@@ -38,6 +38,12 @@ AIR_DEPTH = 16.0
 ENTRY_TOLERANCE = 15.0
 """Greatest distance of an entry from the outer table of the skull, mm."""
 
+SKULL, STRAY = 25.0, 10.0
+"""Length of a lead's upper end in skull, meninges and CSF, and how much of the rest may lie outside the brain, mm."""
+
+ACROSS = 5.0
+"""How far beyond the midline an entry may lie, mm."""
+
 EXIT = 6.0
 """How far a lead goes straight on out of its burr hole, mm."""
 
@@ -86,13 +92,14 @@ def operate(body: Body, plans: Sequence[LeadPlan], shift: tuple[float, float] = 
     Raises
     ------
     ParameterError
-        A lead's target is not in the brain or its entry not at the skull, leads cross, or the shift is out of range.
+        A lead's target is not in the brain, its entry not at the skull or on the other side, or its way outside the
+        brain; leads cross; or the shift is out of range.
     """
     bearings = Bearings.of(body.landmarks)
     shell = Shell(np.isin(body.labels, BONE), body.grid, brain_middle(body))
     leads = implanted(plans, shell, bearings)
-    for plan in plans:
-        _check_target(plan, body, shell)
+    for one in leads:
+        _check_path(one, body, shell)
     labels = body.labels.copy()
     air = np.zeros(labels.shape, bool)
     field = None
@@ -119,10 +126,11 @@ def implanted(plans: Sequence[LeadPlan], shell: Shell, bearings: Bearings) -> tu
     Raises
     ------
     ParameterError
-        An entry is not at the skull, a target lies outside it, or leads cross.
+        An entry is not at the skull or not on its lead's side, a target lies outside the skull, or leads cross.
     """
     for plan in plans:
         _check_ends(plan, shell)
+        _check_side(plan, bearings)
     leads = tuple(_with_wire(plan, shell, bearings) for plan in plans)
     check_apart(leads)
     return leads
@@ -177,12 +185,31 @@ def _arc(start: Points, end: Points, step: float = 0.04) -> Points:
     return arc
 
 
-def _check_target(plan: LeadPlan, body: Body, shell: Shell) -> None:
-    index = np.rint(body.grid.voxel(plan.target)).astype(int)
-    if not (((index >= 0) & (index < body.grid.shape)).all() and body.brain[tuple(index)]):
+def _check_path(one: Lead, body: Body, shell: Shell) -> None:
+    steps = np.arange(0.0, one.depth - SKULL, 0.5)
+    index = np.rint(body.grid.voxel(one.curve.at(steps))).astype(int)
+    held = np.all((index >= 0) & (index < body.grid.shape), axis=1)
+    i, j, k = np.where(held[:, None], index, 0).T
+    held &= body.brain[i, j, k]
+    if not held[0]:
         raise ParameterError(
-            f"lead {plan.name!r}: target {_mm(plan.target)} mm is outside the brain, whose middle is at "
+            f"lead {one.plan.name!r}: target {_mm(one.tip)} mm is outside the brain, whose middle is at "
             f"{_mm(shell.middle)} mm; give head RAS mm"
+        )
+    outside = 0.5 * float((~held).sum())
+    if outside > STRAY:
+        raise ParameterError(
+            f"lead {one.plan.name!r} runs {outside:.0f} mm outside the brain between entry {_mm(one.plan.entry)} mm "
+            "and target; move the entry to the vault above the target"
+        )
+
+
+def _check_side(plan: LeadPlan, bearings: Bearings) -> None:
+    right = float((np.array(plan.entry) - bearings.origin) @ bearings.right)
+    if (right if plan.side == "right" else -right) < -ACROSS:
+        raise ParameterError(
+            f"lead {plan.name!r} is planned on the {plan.side}, but its entry lies {abs(right):.0f} mm on the other "
+            "side; correct the side or the entry"
         )
 
 
