@@ -483,3 +483,29 @@ def test_all_files_of_a_participant_stay_together(tmp_path):
     assert [p.name for p in (tmp_path / "out").iterdir()] == [f"sub-{KEY.pseudonym('H-1234')}"]
     assert outcome.written == {"NIfTI": 2, "sidecar": 2}
     assert [name for name, _ in outcome.left_out] == ["part-mag_MEGRE.json"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_not_one_attribute_of_the_dictionary_carries_identity_through(tmp_path, seed):
+    """Every attribute there is, at the top and one level down, and overlays: all say who it is."""
+    person = Person(np.random.default_rng(seed))
+    visit = datetime(2021, 5, 6)
+    with disable_value_validation():
+        header = base(person, visit)
+        inner = Dataset()
+        for here in (header, inner):
+            for vr in (*TEXT, "DA", "DT", "UI", "AS", "TM"):
+                for keyword in EVERY[vr]:
+                    if keyword not in header or here is inner:
+                        here.add(DataElement(tag_for_keyword(keyword), vr, str(person.text(vr, visit))))
+        header.SharedFunctionalGroupsSequence = [inner]
+        header.add_new((0x6000, 0x0022), "LO", f"{person.family} {person.given}")
+        header.add_new((0x6000, 0x3000), "OW", f"{person.family} {person.number}".encode().ljust(64))
+        header.save_as(tmp_path / "x.dcm", enforce_file_format=True)
+    assert len(header) > 1800
+    outcome = deidentify(tmp_path / "x.dcm", tmp_path / "out", RULES)
+    assert outcome.written == {"DICOM": 1}
+    (path,) = (tmp_path / "out").rglob("*.dcm")
+    content = path.read_bytes().decode("latin-1").lower()
+    assert not [secret for secret in (*person.secrets, "20210506") if secret in content]
+    assert len(dcmread(path)) < 300
