@@ -1,5 +1,7 @@
 """Leads as a scenario describes them: a model for a nucleus, or between two points, and by how much it was missed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -7,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Le
 
-from qsmkit.errors import ParameterError
+from qsmkit.errors import ParameterError, ScenarioError
 from qsmkit.simulate.bearings import Bearings
 from qsmkit.simulate.body import Body
 from qsmkit.simulate.electrodes import electrode
 from qsmkit.simulate.leads import LARGEST_SAG, LeadPlan
+from qsmkit.simulate.surgery import operate
 from qsmkit.simulate.targeting import plan_lead
 
 _Millimetres = Annotated[float, Ge(-120), Le(120)]
@@ -85,30 +88,50 @@ def implant(implants: tuple[Implant, ...], body: Body, rng: np.random.Generator)
 
     Raises
     ------
-    ParameterError
-        As `plan_lead` and `LeadPlan`.
+    ScenarioError
+        A lead does not lie in the head, or leads cross.
     """
-    bearings = Bearings.of(body.landmarks)
     done = []
-    for wanted, child in zip(implants, rng.spawn(len(implants)), strict=True):
-        turned = (wanted.rotation, wanted.sag, wanted.sag_direction)
-        if wanted.target is not None and wanted.entry is not None:
-            target, entry = (_point(p, wanted.side, bearings) for p in (wanted.target, wanted.entry))
-            planned = LeadPlan(wanted.label, wanted.model, wanted.side, target, entry, *turned)
-        else:
-            nucleus = f"{wanted.nucleus}_{wanted.side[0].upper()}"
-            planned = replace(plan_lead(body, nucleus, wanted.model, rng=child), name=wanted.label)
-        straight = replace(planned, rotation=0.0, sag=0.0, sag_direction=0.0)
-        miss = _along(wanted.deviation, wanted.side, bearings)
-        x, y, z = np.add(planned.target, miss)
-        actual = replace(straight, target=(float(x), float(y), float(z)), rotation=turned[0], sag=turned[1],
-                         sag_direction=turned[2])  # fmt: skip
-        done.append(ImplantedLead(straight, actual, wanted.day))
+    for i, (wanted, child) in enumerate(zip(implants, rng.spawn(len(implants)), strict=True)):
+        with _naming(f"leads[{i}]"):
+            one = _implanted(wanted, body, child)
+            operate(body, [one.actual])
+        done.append(one)
+    with _naming("leads"):
+        operate(body, [one.actual for one in done])
     return tuple(done)
 
 
+def _implanted(wanted: Implant, body: Body, rng: np.random.Generator) -> ImplantedLead:
+    bearings = Bearings.of(body.landmarks)
+    if wanted.target is not None and wanted.entry is not None:
+        target, entry = (_point(p, wanted.side, bearings) for p in (wanted.target, wanted.entry))
+        planned = LeadPlan(wanted.label, wanted.model, wanted.side, target, entry)
+    else:
+        nucleus = f"{wanted.nucleus}_{wanted.side[0].upper()}"
+        planned = replace(plan_lead(body, nucleus, wanted.model, rng=rng), name=wanted.label)
+    missed = np.add(planned.target, _along(wanted.deviation, wanted.side, bearings))
+    actual = replace(
+        planned, target=_vector(missed), rotation=wanted.rotation, sag=wanted.sag, sag_direction=wanted.sag_direction
+    )
+    return ImplantedLead(planned, actual, wanted.day)
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Put the place in the scenario before what is wrong with a lead."""
+    try:
+        yield
+    except ParameterError as error:
+        raise ScenarioError(f"{path}: {error}") from error
+
+
 def _point(local: Vector, side: str, bearings: Bearings) -> tuple[float, float, float]:
-    x, y, z = (float(v) for v in bearings.origin + _along(local, side, bearings))
+    return _vector(bearings.origin + _along(local, side, bearings))
+
+
+def _vector(point: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in point)
     return x, y, z
 
 
