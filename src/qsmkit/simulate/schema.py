@@ -7,6 +7,7 @@ dataclasses may stand, the key "kind" tells which; the rest of the language is n
 
 import dataclasses
 import difflib
+import functools
 import itertools
 import types
 import typing
@@ -42,7 +43,7 @@ def read(made: type[T], tree: Any, path: str) -> T:
     for key in tree:
         if key not in fields:
             raise ScenarioError(f"{_under(path, key)} is unknown; {_nearest(key, fields)}")
-    hints = typing.get_type_hints(made, include_extras=True)
+    hints = _hints(made)  # type: ignore[arg-type]  # classes are hashable
     values = {}
     for name, field in fields.items():
         if name in tree:
@@ -53,6 +54,11 @@ def read(made: type[T], tree: Any, path: str) -> T:
         return made(**values)
     except InputError as error:
         raise ScenarioError(f"{path}: {error}" if path else str(error)) from error
+
+
+@functools.cache
+def _hints(made: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(made, include_extras=True)
 
 
 def _value(wanted: Any, value: Any, path: str) -> Any:
@@ -78,7 +84,7 @@ def _value(wanted: Any, value: Any, path: str) -> Any:
 
 
 def _one_of(choices: list[Any], value: Any, path: str) -> Any:
-    kinds = {k: c for c in choices for k in typing.get_args(typing.get_type_hints(c)["kind"])}
+    kinds = {k: c for c in choices for k in typing.get_args(_hints(c)["kind"])}
     if not isinstance(value, Mapping) or "kind" not in value:
         raise ScenarioError(f"{_under(path, 'kind')} is missing; it is one of {', '.join(kinds)}")
     if value["kind"] not in kinds:
