@@ -5,10 +5,7 @@ import pytest
 
 from qsmkit.errors import ConvergenceWarning, InputError
 from qsmkit.grid import Grid
-from qsmkit.optim.generalised_variation import GeneralisedVariation
-from qsmkit.physics.derivatives import gradient, gradient_adjoint
 from qsmkit.physics.dipole import forward_field
-from qsmkit.physics.fft import irfftn, rfftn
 from qsmkit.recon import fansi, hdqsm, l1qsm, ndi, tv, weak_harmonic
 from qsmkit.recon.inversion.fidelity import Fidelity
 from qsmkit.units import radians_per_ppm
@@ -212,75 +209,6 @@ def test_descent_lowers_the_misfit_until_it_is_stopped(isotropic):
         return np.linalg.norm((forward_field(x, grid) - field)[mask])
 
     assert misfit(0.03) < 0.7 * misfit(0.12) < 0.7 * misfit(0.4)
-
-
-# --- generalised variation --------------------------------------------------------------------------------
-
-
-def test_second_order_is_eliminated_exactly(rng):
-    """The closed form solves (c + ρGᵀG) x − ρGᵀv = a, −G x + (1 + r EᴴE) v = b on a periodic volume."""
-    shape, voxel_size, ratio, penalty, c = (6, 5, 8), (1.0, 1.3, 0.8), 3.0, 0.4, 0.2
-    prior = GeneralisedVariation(np.ones((1, 1, 8)), 1.0, ratio, voxel_size, shape=shape)
-    a, b = rng.standard_normal(shape), rng.standard_normal((3, *shape))
-    prior._v = [component.copy() for component in b]
-    spectrum = rfftn(a)
-    prior.eliminate(spectrum, penalty)
-    spectrum /= penalty * prior.symbol() + c
-    prior.substitute(spectrum)
-    x, v = irfftn(spectrum, shape), np.stack(prior._v)
-
-    def bend(v):
-        slopes = [[-g for g in _backward(v[i], voxel_size)] for i in range(3)]
-        return np.array([[(slopes[i][j] + slopes[j][i]) / 2 for j in range(3)] for i in range(3)])
-
-    e = bend(v)
-    bent = np.stack([
-        -sum(gradient(e[i, j], voxel_size, boundary="periodic")[j] for j in range(3)) for i in range(3)
-    ])  # fmt: skip
-    slope = gradient(x, voxel_size, boundary="periodic")
-    down = gradient_adjoint(slope - v, voxel_size, boundary="periodic")
-    np.testing.assert_allclose(c * x + penalty * down, a, atol=1e-10)
-    np.testing.assert_allclose(v - slope + ratio * bent, b, atol=1e-10)
-
-
-def _backward(x, voxel_size):
-    """Return minus the backward differences of x, by the adjoint of the forward ones."""
-    zeros = np.zeros((3, *x.shape))
-    parts = []
-    for axis in range(3):
-        only = zeros.copy()
-        only[axis] = x
-        parts.append(gradient_adjoint(only, voxel_size, boundary="periodic"))
-    return parts
-
-
-def test_what_the_second_order_asks_is_the_adjoint_of_what_it_measures(rng):
-    shape, voxel_size, ratio = (6, 5, 8), (1.0, 1.3, 0.8), 3.0
-    prior = GeneralisedVariation(np.zeros((1, 1, 8)), 0.0, ratio, voxel_size, 1.0, shape=shape)
-    x, v = rng.standard_normal(shape), rng.standard_normal((3, *shape))
-    prior._v = [component.copy() for component in v]
-    prior.update(x)  # from zero, with no threshold: both states become G x − v and E v, and reflect as they are
-    out = np.empty(shape)
-    prior.pull(out)
-    slope = gradient(x, voxel_size, boundary="periodic") - v
-    np.testing.assert_allclose(out, gradient_adjoint(slope, voxel_size, boundary="periodic"), atol=1e-10)
-    w = prior._w2
-    bent = np.stack(prior._v) + slope
-    np.testing.assert_allclose(
-        np.vdot(v, bent), ratio * (np.sum(w[:3] ** 2) + 2 * np.sum(w[3:] ** 2)), rtol=1e-10
-    )
-
-
-def test_ramps_are_free_of_stairs(rng):
-    shape = (40, 40, 40)
-    grid = Grid.tilted(shape)
-    place = np.moveaxis(np.indices(shape), 0, -1) - 19.5
-    mask = np.linalg.norm(place, axis=-1) < 17
-    chi = (mask * 0.1 * np.abs(np.clip(place[..., 0] / 10, -1, 1))).astype(np.float32)
-    noisy = forward_field(chi, grid) * mask + (0.005 * rng.standard_normal(shape)).astype(np.float32) * mask
-    first, second = (method(noisy, mask, grid, regularisation=1e-3) for method in (fansi_tv, fansi_tgv))
-    deep = np.linalg.norm(place, axis=-1) < 14
-    assert error(second, chi, deep) < 0.85 * error(first, chi, deep)
 
 
 def test_descent_starts_near_a_source_that_turns_the_phase_several_times(isotropic):

@@ -88,7 +88,7 @@ def test_a_ramp_costs_nothing_and_what_bends_does():
 
     def residual(volume):
         state = TotalGeneralisedVariation(
-            inside, grid.voxel_size, (1e-3, 1e-2), threshold=0.02, slope_step=1.0, dtype=np.dtype(np.float32)
+            inside, inside, grid.voxel_size, (1e-3, 1e-2), threshold=0.02, slope_step=1.0, dtype=np.dtype(np.float32)
         )
         for _ in range(400):
             state.update(volume)

@@ -22,6 +22,8 @@ class TotalGeneralisedVariation:
     ----------
     inside : (X, Y, Z) bool array
         Voxels whose variation counts; differences that leave them cost nothing.
+    counted : (X, Y, Z) or (1, 1, Z) bool array
+        Where the first order counts at all: not on edges that are known.
     voxel_size : tuple of float
         mm.
     weights : tuple of float
@@ -37,15 +39,11 @@ class TotalGeneralisedVariation:
     """
 
     def __init__(
-        self, inside: BoolArray, voxel_size: tuple[float, float, float], weights: tuple[float, float],
-        *, threshold: float, slope_step: float, relaxation: float = 1.7, dtype: np.dtype,
+        self, inside: BoolArray, counted: BoolArray, voxel_size: tuple[float, float, float],
+        weights: tuple[float, float], *, threshold: float, slope_step: float, relaxation: float = 1.7, dtype: np.dtype,
     ) -> None:
         shape = inside.shape
-        forward, backward = inside.copy(), inside.copy()
-        for axis in range(3):
-            forward &= np.roll(inside, -1, axis)
-            backward &= np.roll(inside, 1, axis)
-        self._flags = forward.astype(np.uint8) + 2 * backward.astype(np.uint8)
+        self._flags = (_paired(inside) & counted).astype(np.uint8) + 2 * _paired(inside, -1).astype(np.uint8)
         self._inverse = (1 / np.array(voxel_size)).astype(dtype)
         first, second = weights
         penalty = first / threshold
@@ -77,6 +75,14 @@ class TotalGeneralisedVariation:
     def pull(self, out: FloatArray) -> None:
         """Write Gᵀ (2z − v + w), what gradient and slope ask of x, in unit of x per mm²."""
         _pull(self._v, self._reflection, self._ahead, self._inverse, out)
+
+
+def _paired(inside: BoolArray, ahead: int = 1) -> BoolArray:
+    """Return the voxels whose next neighbours along every axis, or those before (−1), lie in the mask as they do."""
+    pairs = inside.copy()
+    for axis in range(3):
+        pairs &= np.roll(inside, -ahead, axis)
+    return pairs
 
 
 @parallel

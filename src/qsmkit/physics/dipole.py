@@ -63,8 +63,8 @@ def dipole_kernel(
     kernel = b[0] ** 2 * squares[0] + b[1] ** 2 * squares[1] + b[2] ** 2 * squares[2]
     for i, j in ((0, 1), (0, 2), (1, 2)):
         if abs(b[i] * b[j]) > 0:
-            kernel = kernel + 2 * b[i] * b[j] * products[i] * products[j]
-    kernel /= -laplacian
+            kernel += 2 * b[i] * b[j] * products[i] * products[j]
+    kernel /= np.negative(laplacian, out=laplacian)
     kernel += 1 / 3
     kernel[0, 0, 0] = 0
     result: FloatArray = kernel.astype(dtype)

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Lt
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.grid import Grid
 from qsmkit.method import method
-from qsmkit.optim.generalised_variation import GeneralisedVariation
+from qsmkit.optim.total_generalised_variation import TotalGeneralisedVariation
 from qsmkit.optim.total_variation import TotalVariation
 from qsmkit.physics.box import Box
 from qsmkit.physics.dipole import Kernel
@@ -21,12 +21,12 @@ from qsmkit.recon.inversion.splitting import Penalties, SplitField, data_weight,
 THRESHOLD = 0.01
 """κ = λ/ρ in ppm/mm: gradients below it are zero in the split variable."""
 FIELD_PENALTY = 2.0
-SUPPORT_PENALTY = 0.02
-CURVATURE_PENALTY = 4.0
-"""Penalty of the second order over that of the first, mm²."""
+"""More than 1: half a turn away the data term bends down by W², and less would leave the step without one answer."""
+SUPPORT_PENALTY = 0.05
+SLOPE_STEP = 0.01
 
 
-@method("inversion", produces="chi", cite=("Milovic2018", "Bredies2010"), rev=2)
+@method("inversion", produces="chi", cite=("Milovic2018", "Bredies2010"), rev=3)
 def fansi(
     local_field: FloatArray,
     mask: BoolArray,
@@ -52,10 +52,10 @@ def fansi(
         R(χ) = Σ m |∇χ|  (tv, "nonlinear total variation"),   min_v Σ m |∇χ − v| + c Σ |½ (∇v + ∇vᵀ)|  (tgv)
 
     Whole turns of phase cost nothing, and a voxel whose field is far off pulls less than it would in `tv`, of which
-    this is the nonlinear form: for small s it gives the same, and λ means the same. W is as in `tv`; σ stands for the
-    noise of the magnitude. Solved by ADMM with the gradient and the field D χ split off (Milovic 2018), the latter
-    voxel by voxel by Newton's method, and the support too. The second order of the generalised variation (Bredies
-    2010) is solved for with χ in closed form in k-space.
+    this is the nonlinear form: for small s it gives the same, and λ means the same. W is as in `tv`, where σ
+    stands for the noise of the magnitude. Solved by ADMM with the gradient and the field D χ split off (Milovic 2018),
+    the latter voxel by voxel by Newton's method, and the support too. The second order of the generalised variation
+    (Bredies 2010) is met by primal–dual steps; differences that leave the mask cost nothing in it.
 
     The phase that the data term sees is s B: that of a single echo at the mean echo time, 2π γ B0 TE in rad/ppm, unless
     s is set.
@@ -115,21 +115,25 @@ def fansi(
     if regularisation is None:
         regularisation = variation_strength(field_sd, mask, grid.voxel_size)
     box, dtype = Box.around(mask, grid, margin), local_field.dtype
+    inside = box.pad(mask)
     threshold = gradient_threshold(THRESHOLD, box, grid, mask, magnitude, edges, dtype)
-    joint = None
-    variation: TotalVariation | GeneralisedVariation
+    variation: TotalVariation | TotalGeneralisedVariation
     if prior == "tv":
         variation = TotalVariation(threshold, grid.voxel_size, shape=box.shape)
+        gradient_penalty = regularisation / THRESHOLD
     else:
-        variation = joint = GeneralisedVariation(
-            threshold, curvature * THRESHOLD / CURVATURE_PENALTY, CURVATURE_PENALTY, grid.voxel_size, shape=box.shape
-        )
-    penalties = Penalties(regularisation / THRESHOLD, FIELD_PENALTY, SUPPORT_PENALTY)
+        variation = TotalGeneralisedVariation(
+            inside, threshold > 0, grid.voxel_size, (regularisation, curvature * regularisation),
+            threshold=THRESHOLD, slope_step=SLOPE_STEP, dtype=dtype,
+        )  # fmt: skip
+        gradient_penalty = float(variation.penalty)
+    del threshold
+    penalties = Penalties(gradient_penalty, FIELD_PENALTY, SUPPORT_PENALTY)
     weight = data_weight(field_sd, mask).astype(dtype)
     data = SplitField(
         box.pad(local_field), box.pad(weight), grid, penalties, variation.relaxation, kernel=kernel, cost="wrapped",
-        phase_scale=scale, joint=joint,
+        phase_scale=scale,
     )  # fmt: skip
     del weight
-    found = invert(data, variation, box.pad(mask), penalties, tolerance=tolerance, max_iterations=max_iterations)
+    found = invert(data, variation, inside, penalties, tolerance=tolerance, max_iterations=max_iterations)
     return box.restore(found.accept("fansi"), mask)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from qsmkit.arrays import BoolArray, ComplexArray, FloatArray
+from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.compiled import parallel, prange
 from qsmkit.errors import InputError
 from qsmkit.grid import Grid
@@ -32,7 +32,7 @@ class Penalties(NamedTuple):
 
 
 class Prior(Protocol):
-    """A split gradient: `TotalVariation`, `GeneralisedVariation`."""
+    """A split gradient: `TotalVariation`, `TotalGeneralisedVariation`."""
 
     relaxation: Any
 
@@ -41,19 +41,6 @@ class Prior(Protocol):
 
     def pull(self, out: FloatArray) -> None:
         """Write what is asked of x."""
-
-
-class Joint(Protocol):
-    """Unknowns of a prior that are eliminated from the quadratic part, in k-space, and found once χ is."""
-
-    def symbol(self) -> FloatArray:
-        """Return what a unit penalty on the gradient adds to the quadratic part, 1/mm²."""
-
-    def eliminate(self, chi: ComplexArray, penalty: Any) -> None:
-        """Add to what is asked of χ what its elimination moves there."""
-
-    def substitute(self, chi: ComplexArray) -> None:
-        """Find the eliminated unknowns of this χ."""
 
 
 class Data(Protocol):
@@ -84,23 +71,18 @@ class SplitField:
         What a difference from the measured field costs, see `qsmkit.recon.inversion.fidelity`.
     phase_scale : float
         Phase of a field of 1 ppm, rad/ppm, for the cost "wrapped".
-    joint : Joint, optional
-        Unknowns of the prior itself, which are solved for along with x.
     """
 
     def __init__(
         self, measured: FloatArray, weight: FloatArray, grid: Grid, penalties: Penalties,
         relaxation: float | np.floating[Any], *, kernel: Kernel, cost: Cost = "squares", phase_scale: float = 1.0,
-        joint: Joint | None = None,
     ) -> None:  # fmt: skip
         dtype, x, y, z = measured.dtype, *measured.shape
-        self._joint = joint
         self._penalties = np.array(penalties, dtype)
         self._fidelity = Fidelity(measured, weight, penalties.field, relaxation, cost=cost, phase_scale=phase_scale)
         self._asked = self._fidelity.start()
         self._dipole = dipole_kernel(grid, (x, y, z), kind=kernel, dtype=dtype)
-        self._response = gradient_symbol((x, y, z), grid.voxel_size, dtype=dtype) if joint is None \
-            else joint.symbol()
+        self._response = gradient_symbol((x, y, z), grid.voxel_size, dtype=dtype)
         self._response *= self._penalties[0]
         self._response += self._penalties[1] * self._dipole**2 + self._penalties[2]
         np.reciprocal(self._response, out=self._response)
@@ -110,11 +92,7 @@ class SplitField:
         shape = asked.shape[0], asked.shape[1], asked.shape[2]
         chi, field = rfftn(asked), rfftn(self._asked)
         del self._asked
-        if self._joint:
-            self._joint.eliminate(chi, self._penalties[0])
         _solve(chi, field, self._dipole, self._response, self._penalties)
-        if self._joint:
-            self._joint.substitute(chi)
         self._asked = irfftn(field, shape)
         del field
         self._fidelity.step(self._asked)

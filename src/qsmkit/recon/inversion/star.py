@@ -86,9 +86,16 @@ def star(
         )  # fmt: skip
 
     found = level(local_field, strong_factor * regularisation)
-    found[np.abs(found) <= strong] = 0
-    box = Box.around(mask, grid, margin)
-    dipole = dipole_kernel(grid, box.shape, kind=kernel, dtype=local_field.dtype)
-    theirs = box.restore(convolve(box.pad(found), dipole, box.shape), mask)
-    found += level(local_field - theirs, regularisation)
+    places = np.abs(found) > strong
+    sources = found[places]
+    found[~places] = 0
+    found = level(local_field - _field(found, mask, grid, margin, kernel), regularisation)
+    found[places] += sources
     return found
+
+
+def _field(sources: FloatArray, mask: BoolArray, grid: Grid, margin: float, kernel: Kernel) -> FloatArray:
+    """Return what sources inside the mask do there, in ppm."""
+    box = Box.around(mask, grid, margin)
+    dipole = dipole_kernel(grid, box.shape, kind=kernel, dtype=sources.dtype)
+    return box.restore(convolve(box.pad(sources), dipole, box.shape), mask)

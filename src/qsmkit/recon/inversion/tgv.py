@@ -117,17 +117,20 @@ def tgv(
     box, dtype = Box.around(mask, grid, margin), total_field.dtype
     inside = box.pad(mask)
     variation = TotalGeneralisedVariation(
-        inside, grid.voxel_size, (alpha1, alpha0), threshold=THRESHOLD, slope_step=SLOPE_STEP, dtype=dtype
+        inside, inside, grid.voxel_size, (alpha1, alpha0), threshold=THRESHOLD, slope_step=SLOPE_STEP, dtype=dtype
     )
     penalties = Penalties(float(variation.penalty), FIELD_PENALTY, SOURCE_PENALTY)
     weight = box.pad(data_weight(field_sd, mask).astype(dtype))
     data = SplitField(box.pad(remaining), weight, grid, penalties, variation.relaxation, kernel=kernel)
+    del remaining, weight
     pull = np.array([penalties.gradient, penalties.source], dtype)
     kept = dtype.type(SOURCE_PENALTY / (SOURCE_PENALTY + outside))
-    x, asked, sources = (np.zeros(box.shape, dtype) for _ in range(3))
+    asked, sources = np.zeros(box.shape, dtype), np.zeros(box.shape, dtype)
+    x = asked
 
     def step() -> float:
         nonlocal x
+        x = asked  # lets go of the last one
         x = data.solve(asked)
         residual = variation.update(x)
         variation.pull(asked)

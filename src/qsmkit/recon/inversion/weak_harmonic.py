@@ -133,7 +133,10 @@ def weak_harmonic(
     data = SplitHarmonic(fidelity, inside, kept, size, grid, penalties, prior.relaxation, kernel=kernel)
     found = invert(data, prior, inside, penalties, tolerance=tolerance, max_iterations=max_iterations)
     x = found.accept("weak_harmonic")
-    return Parts(box.restore(x, mask), local_field * mask - box.restore(data.background(x), mask))
+    del prior, fidelity, found
+    background = data.background(x)
+    del data
+    return Parts(box.restore(x, mask), local_field * mask - box.restore(background, mask))
 
 
 class SplitHarmonic:
