@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from qsmkit.simulate.nuclei import AC, NUCLEI, PC, nuclei, paint, paint_capsule
+from qsmkit.simulate.nuclei import AC, NUCLEI, PC, Nucleus, nuclei, paint, paint_capsule
 from qsmkit.simulate.space import Space
 from qsmkit.simulate.tissue import Label
 from qsmkit.simulate.warp import BODY_LATTICE, draw_warp
@@ -84,6 +84,15 @@ def test_the_capsule_is_white_matter_between_thalamus_and_pallidum():
     assert (before[capsule] == Label.WHITE_MATTER).all()
     assert touching(labels, Label.INTERNAL_CAPSULE, Label.GPI) > 50
     assert touching(labels, Label.INTERNAL_CAPSULE, Label.THALAMUS) > 50
+
+
+def test_a_nucleus_has_a_centroid_even_between_the_samples():
+    box = (slice(10, 14), slice(20, 24), slice(30, 34))
+    distance = np.full((4, 4, 4), 2.0, np.float32)
+    distance[1, 2, 3] = 0.3
+    np.testing.assert_array_equal(Nucleus("STN_R", Label.STN, box, distance).centroid(), (11, 22, 33))
+    distance[1:3, 2, 3] = -0.1
+    np.testing.assert_array_equal(Nucleus("STN_R", Label.STN, box, distance).centroid(), (11.5, 22, 33))
 
 
 def test_solids_of_the_two_sides_are_mirror_images():

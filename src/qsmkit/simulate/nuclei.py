@@ -109,7 +109,6 @@ NUCLEI: Mapping[str, tuple[Label, Paired | CrumpledSheet]] = {
 REACH = 7.0
 """How far around a nucleus its distance is computed, mm."""
 
-
 CAPSULE = Ellipsoid((18, 1, 8), (14, 31, 24))
 CAPSULE_WALLS, CAPSULE_WIDTH = (("Putamen", "GPe", "GPi"), ("Caudate", "Thalamus")), 9.0
 """Where to look for the internal capsule; the nuclei on either side, and how far these may be apart; template mm."""
@@ -135,6 +134,12 @@ class Nucleus:
     label: Label
     box: Box
     distance: FloatArray
+
+    def centroid(self) -> npt.NDArray[np.float64]:
+        """Return the middle of its samples, in samples of the head; of a nucleus too small for one, the nearest."""
+        inside = np.argwhere(self.distance <= max(0.0, float(self.distance.min())))
+        middle: npt.NDArray[np.float64] = inside.mean(0) + [s.start for s in self.box]
+        return middle
 
 
 def nuclei(space: Space, warp: Warp) -> Iterator[Nucleus]:
