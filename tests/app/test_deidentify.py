@@ -37,7 +37,7 @@ def test_what_is_left_out_is_said_with_the_reason(qsmkit, tmp_path):
     assert ran.status == 0, ran.err
     assert "0-0.dcm" in ran.out
     assert "the pixels show text" in ran.out
-    assert "25 DICOM of 1 patients" in ran.err
+    assert "25 DICOM of 1 patient " in ran.err
     assert "none of" in ran.err
     assert "Faces are not removed" in ran.err
     assert "H-4711" in (tmp_path / "who.tsv").read_text()

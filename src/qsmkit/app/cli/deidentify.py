@@ -65,6 +65,7 @@ def deidentify(
     if outcome.left_out:
         console.print_table(("left out", "why"), outcome.left_out)
     files = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.written.items()))
-    console.say(f"{files} of {len(outcome.patients)} patients → {out}; {len(outcome.left_out)} files left out")
+    people = "1 patient" if len(outcome.patients) == 1 else f"{len(outcome.patients)} patients"
+    console.say(f"{files} of {people} → {out}; {len(outcome.left_out)} files left out")
     console.say(f"verified: none of {outcome.identifiers} identifiers of the originals is in what was written")
     console.say(FACES)

@@ -18,7 +18,7 @@ from qsmkit.artifacts import ARTIFACTS
 from qsmkit.errors import DataWarning, GeometryError, ShapeError
 from qsmkit.io.atomic import replacing_folder
 from qsmkit.io.dicom_out.encoding import Encoding, encode
-from qsmkit.io.dicom_out.object import DISCLAIMER, code, described, is_ours, new_object, reference
+from qsmkit.io.dicom_out.object import DISCLAIMER, code, derivation_code, described, is_ours, new_object, reference
 from qsmkit.io.dicom_out.planes import CORNER_TOLERANCE, Planes, ds
 from qsmkit.io.dicom_out.series import read_series
 from qsmkit.io.dicom_out.study import Study
@@ -218,7 +218,7 @@ def _describe_derivation(series: Dataset, encoding: Encoding, study: Study) -> N
         f"{encoding.title}: value [{encoding.unit}] = stored x {encoding.slope:.10g} + {encoding.intercept:.10g}; "
         f"made by qsmkit from a NIfTI map. {'Frame of reference: ' + study.space}. {DISCLAIMER}"
     )[:1024]
-    series.DerivationCodeSequence = [code("113041", "DCM", "Derived by non-standard processing")]
+    series.DerivationCodeSequence = [derivation_code()]
     series.ImageComments = DISCLAIMER
     # Type 1 and 2 of the MR Image module; the acquisition's own are kept where the space is shared.
     acquisition = study.attributes

@@ -56,7 +56,6 @@ def new_object(study: Dataset, sop_class: UID, instance_uid: UID, when: datetime
     made.Manufacturer = MANUFACTURER
     made.ManufacturerModelName = MODEL
     made.SoftwareVersions = software_version()
-    made.DeviceSerialNumber = "none"
     return made
 
 
@@ -85,6 +84,11 @@ def reference(header: Dataset) -> Dataset:
     item.ReferencedSOPClassUID = header.SOPClassUID
     item.ReferencedSOPInstanceUID = header.SOPInstanceUID
     return item
+
+
+def derivation_code() -> Dataset:
+    """Return the code of how these objects come from the scanner's."""
+    return code("113041", "DCM", "Derived by non-standard processing")
 
 
 def code(value: str, scheme: str, meaning: str) -> Dataset:

@@ -21,6 +21,7 @@ from qsmkit.io.dicom_out.object import (
     MANUFACTURER,
     MODEL,
     code,
+    derivation_code,
     described,
     is_ours,
     new_object,
@@ -148,7 +149,7 @@ def _refer_to_source(made: Dataset, study: Study) -> None:
         series.ReferencedInstanceSequence = [reference(h) for h in source.headers]
         made.ReferencedSeriesSequence.append(series)
     derivation = Dataset()
-    derivation.DerivationCodeSequence = [code("113041", "DCM", "Derived by non-standard processing")]
+    derivation.DerivationCodeSequence = [derivation_code()]
     derivation.SourceImageSequence = [reference(h) for source in study.sources for h in source.headers]
     for item in derivation.SourceImageSequence:
         item.PurposeOfReferenceCodeSequence = [code("121322", "DCM", "Source image for image processing operation")]
