@@ -154,7 +154,9 @@ def test_two_runs_are_two_scans_and_two_visits_two_sessions(scanned, tmp_path):
     scanned.write(tmp_path / "dicom" / "a", first_series=5)
     scanned.again().write(tmp_path / "dicom" / "b", first_series=7)
     scanned.again(2).write(tmp_path / "dicom" / "c", exam=Exam("siemens", study="2", date="20210101"))
-    convert(tmp_path / "dicom", tmp_path / "bids")
+    write_volume(tmp_path / "dicom" / "d", scanned.magnitude[..., 0], scanned.grid, "CT", Exam("siemens", study="3"))
+    rows = convert(tmp_path / "dicom", tmp_path / "bids")
+    assert "sub-01/ses-1/ct/sub-01_ses-1_ct.nii.gz" in {f for r in rows for f in r.files}, "another study of that day"
     stems = [f.stem for f in bids.find_scans(tmp_path / "bids")]
     assert stems == ["sub-01_ses-1", "sub-01_ses-1_run-2", "sub-01_ses-2"]
 
@@ -186,6 +188,8 @@ def test_patients_are_told_apart_and_not_named(tmp_path):
         assert name not in written
     with pytest.raises(ValueError, match="2 patients"):
         convert(tmp_path / "dicom", tmp_path / "other", participant="01")
+    with pytest.raises(ValueError, match="letters and digits"):
+        convert(tmp_path / "dicom" / "Smith", tmp_path / "other", participant="sub-0_1")
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", RLELossless])

@@ -1,5 +1,6 @@
 """`qsmkit convert`: scanner files become a BIDS dataset."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from cyclopts import Parameter
 
 from qsmkit.app import console
 from qsmkit.io.dicom_in.convert import convert as convert_folder
+from qsmkit.io.dicom_in.report import Row
 
 
 def convert(
@@ -36,7 +38,7 @@ def convert(
         Label of the patient; numbered if omitted. A patient whose earlier scans are in the dataset is recognised only
         if the folder holds one of those again.
     session_label
-        Label of the study; studies are numbered if a patient has several.
+        Label of the visit; visits (days) are numbered if a patient has several.
     dry_run
         Say what would be done, and write nothing.
     overwrite
@@ -51,16 +53,19 @@ def convert(
     if json:
         console.print_json([r.as_dict() for r in rows])
     else:
-        cells = [
-            (
-                str(r.series or ""), r.description, r.shows, f"{r.volumes} × {r.slices}" if r.volumes else "",
-                " ".join(f"{t:g}" for t in r.echo_times), r.outcome, "\n".join((*r.files, *filter(None, [r.reason]))),
-            )
-            for r in rows
-        ]  # fmt: skip
-        console.print_table(("series", "description", "shows", "volumes", "TE ms", "outcome", "files, reason"), cells)
+        columns = ("series", "description", "shows", "volumes", "TE ms", "outcome", "files, reason")
+        console.print_table(columns, [_cells(r) for r in rows])
     useful = {"converted", "planned", "there already"}
     if not useful & {r.outcome for r in rows}:
         console.say("qsmkit: nothing could be converted; the table says why")
         return 1
     return 0
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    """Return a row of the table, files named with a star for echoes and coils."""
+    files = dict.fromkeys(re.sub(r"(echo-|rec-coil)\d+", r"\1*", name) for name in row.files)
+    size = f"{row.volumes} × {row.slices}" if row.slices else ""
+    times = " ".join(f"{t:g}" for t in row.echo_times)
+    told = "\n".join((*files, row.reason) if row.reason else files)
+    return str(row.series or ""), row.description, row.shows, size, times, row.outcome, told

@@ -22,6 +22,7 @@ from qsmkit.io.dicom_in.place import DIGEST, Dataset, as_label, digest, is_there
 from qsmkit.io.dicom_in.report import Outcome, Row
 from qsmkit.io.dicom_in.role import Role
 from qsmkit.io.dicom_in.stack import Stack, gather
+from qsmkit.io.dicom_in.visit import Visit, entities_of, visit_of
 from qsmkit.io.sidecar import as_json, sidecar_path
 
 _DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
@@ -127,7 +128,7 @@ def convert(
     bids : Path
         Folder of the data set, made if needed. What is there already stays.
     participant, session : str, optional
-        Labels; by default participants are numbered, and a participant's studies too if there are several.
+        Labels; by default participants are numbered, and a participant's visits too if there are several.
     dry_run : bool
         Say what would be done, and write nothing.
     overwrite : bool
@@ -155,11 +156,11 @@ def convert(
             raise InputError(f"{source} holds no DICOM image; check the folder")
         stacks = _beside_damage(gather(found.frames), found.damaged)
         measured = measurements(stacks)
-        entities = _entities(measured, dataset, participant, session)
+        entities = entities_of(measured, dataset, participant, session)
         rows = [Row(0, p.name, "", 0, 0, (), "refused", reason) for p, reason in found.damaged.items()]
         rows += [Row(0, p.name, "NIfTI image", 1, 0, (), "left", NIFTI) for p in found.nifti]
         for measurement, label in _labelled(measured, entities):
-            key = _study(measurement.first)
+            key = visit_of(measurement)
             rows += _converted(measurement, dataset, entities[key], label, Path(scratch), dry_run, overwrite, progress)
     return sorted(_merged(rows), key=lambda r: r.series)
 
@@ -180,57 +181,15 @@ def _beside_damage(stacks: Sequence[Stack], damaged: dict[Path, str]) -> list[St
     ]
 
 
-def _study(stack: Stack) -> tuple[str, str]:
-    return stack.first.patient, stack.first.study
-
-
-def _entities(
-    measured: Sequence[Measurement], dataset: Dataset, participant: str | None, session: str | None
-) -> dict[tuple[str, str], dict[str, str]]:
-    """Return participant and session of every study, those that are there already included."""
-    useful = [m for m in measured if not m.refusal] or list(measured)
-    studies = dict.fromkeys(_study(m.first) for m in sorted(useful, key=lambda m: m.first.first.date))
-    patients = dict.fromkeys(p for p, _ in studies)
-    if participant and len(patients) > 1:
-        raise InputError(f"the folder holds {len(patients)} patients, who cannot all be {participant!r}; sort them")
-    if session and len(studies) > 1:
-        raise InputError(f"the folder holds {len(studies)} studies, which cannot all be session {session!r}; sort them")
-    known: dict[tuple[str, str], dict[str, str]] = {}
-    for m in useful:
-        if not m.refusal:
-            there = next((p for i in images_of(m) if (p := dataset.digests.get(digest(i)))), None)
-            if there:
-                parts = there.relative_to(dataset.root).parts
-                known[_study(m.first)] = dict(p.split("-", 1) for p in parts if p.startswith(("sub-", "ses-")))
-    out: dict[tuple[str, str], dict[str, str]] = {}
-    used = {p.name.removeprefix("sub-") for p in dataset.root.glob("sub-*")}
-    for patient in patients:
-        own = [s for s in studies if s[0] == patient]
-        label = participant or next((known[s]["sub"] for s in own if s in known), None)
-        label = (label or next(n for i in range(1, 10**6) if (n := f"{i:02d}") not in used)).removeprefix("sub-")
-        used.add(label)
-        sessions = {p.name.removeprefix("ses-") for p in (dataset.root / f"sub-{label}").glob("ses-*")}
-        for study in own:
-            name = session or (known[study].get("ses", "") if study in known else None)
-            if name is None:
-                several = len(own) > 1 or sessions
-                name = next(n for i in range(1, 10**6) if (n := str(i)) not in sessions) if several else ""
-            sessions.add(name)
-            out[study] = {"sub": label, **({"ses": name.removeprefix("ses-")} if name else {})}
-    for m in measured:
-        out.setdefault(_study(m.first), {"sub": "none"})
-    return out
-
-
 def _labelled(
-    measured: Iterable[Measurement], entities: dict[tuple[str, str], dict[str, str]]
+    measured: Iterable[Measurement], entities: dict[Visit, dict[str, str]]
 ) -> list[tuple[Measurement, str]]:
     """Return each measurement with a label that tells it from the others of its session; empty if it is alone."""
     groups: dict[Any, list[Measurement]] = defaultdict(list)
     ordered = list(measured)
     for m in ordered:
         if not m.refusal:
-            groups[tuple(entities[_study(m.first)].values()), m.role, len(m.echo_times) > 1].append(m)
+            groups[tuple(entities[visit_of(m)].values()), m.role, len(m.echo_times) > 1].append(m)
     labels: dict[int, str] = {}
     for members in groups.values():
         names = {id(m): as_label(family(m.first)) for m in members}
