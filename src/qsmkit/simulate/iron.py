@@ -1,25 +1,24 @@
 """Iron of the grey matter by age, after Hallgren and Sourander (`Hallgren1958`).
 
-    iron(t) = a (1 − exp(−k t)) + c        mg per 100 g of fresh tissue, t in years
-
-The curves of pallidum, putamen, caudate and cortex are the published fits (recalled). Substantia nigra, subthalamic and
+The curves of pallidum, putamen, caudate and cortex are the published fits (`physics.iron`). Substantia nigra, subthalamic and
 red nucleus and dentate were given as means of adults: they follow the pallidum's k, scaled to their mean. The thalamus
 rises to 35 years and then falls.
 """
 
 from collections.abc import Mapping
-from math import exp
 
 from qsmkit.errors import ParameterError
+from qsmkit.physics.iron import CURVES as PUBLISHED
+from qsmkit.physics.iron import Curve, accumulated
 from qsmkit.simulate.tissue import Label
 
-CURVES: Mapping[Label, tuple[float, float, float]] = {
-    Label.GPE: (21.41, 0.09, 0.37),
-    Label.GPI: (21.41, 0.09, 0.37),
-    Label.PUTAMEN: (14.62, 0.04, 0.46),
-    Label.CAUDATE: (9.66, 0.05, 0.33),
-    Label.ACCUMBENS: (9.66, 0.05, 0.33),
-    Label.GREY_MATTER: (5.79, 0.04, 0.32),
+CURVES: Mapping[Label, Curve] = {
+    Label.GPE: PUBLISHED["pallidum"],
+    Label.GPI: PUBLISHED["pallidum"],
+    Label.PUTAMEN: PUBLISHED["putamen"],
+    Label.CAUDATE: PUBLISHED["caudate"],
+    Label.ACCUMBENS: PUBLISHED["caudate"],
+    Label.GREY_MATTER: PUBLISHED["cortex"],
     Label.RED_NUCLEUS: (19.1, 0.09, 0.4),
     Label.SNC: (18.1, 0.09, 0.4),
     Label.SNR: (18.1, 0.09, 0.4),
@@ -46,7 +45,6 @@ def iron(label: Label, age: float) -> float:
     """
     if not 0 <= age <= 110:
         raise ParameterError(f"age = {age} years is out of range; it must be between 0 and 110")
-    a, k, c = CURVES[label]
     falling = THALAMUS_FALL * max(age - THALAMUS_PEAK, 0.0) if label == Label.THALAMUS else 0.0
-    return a * (1 - exp(-k * age)) + c - falling
+    return accumulated(CURVES[label], age) - falling
 

@@ -59,7 +59,7 @@ class Warp:
         return out
 
     def head(self, template: npt.ArrayLike) -> Points:
-        """Return the head's coordinates, mm, of stereotactic points (N, 3), to 1e-6 mm, by fixed-point iteration."""
+        """Return the head's coordinates, mm, of stereotactic points (N, 3), to 1e-4 mm, by fixed-point iteration."""
         target = np.atleast_2d(np.asarray(template, np.float64))
         points: Points = (target - ORIGIN) * self.size
         for _ in range(200):

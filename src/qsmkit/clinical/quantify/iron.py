@@ -1,31 +1,18 @@
 """Iron of grey matter from susceptibility, and what is expected at an age."""
 
 import math
-from collections.abc import Mapping
 
 from qsmkit.clinical.quantify.calibration import Calibration, published
 from qsmkit.clinical.quantify.propagate import known, standard_error
 from qsmkit.errors import InputError
 from qsmkit.measure import Measure
+from qsmkit.physics.iron import ADULT_MEANS, CURVES, accumulated
 
 ZHENG = published(0.00110, 0.00008, unit="µg/g", source="Zheng 2013, 1.10 ± 0.08 ppb per µg/g wet tissue")
 """Default line; ferritin's theory gives 1.30, phantoms up to 1.46 ppb per µg/mL."""
 
 LOWEST_SLOPE, HIGHEST_SLOPE = 0.00110, 0.00146
 """Band of published slopes, ppm per µg/g."""
-
-CURVES: Mapping[str, tuple[float, float, float]] = {
-    # Hallgren & Sourander 1958, mg per 100 g of fresh tissue: a (1 − exp(−k age)) + c; recalled
-    "pallidum": (21.41, 0.09, 0.37),
-    "putamen": (14.62, 0.04, 0.46),
-    "caudate": (9.66, 0.05, 0.33),
-    "cortex": (5.79, 0.04, 0.32),
-}
-
-ADULTS: Mapping[str, float] = {
-    # means of adults, mg per 100 g; recalled
-    "red_nucleus": 19.5, "nigra": 18.5, "dentate": 10.4, "thalamus": 4.8,
-}  # fmt: skip
 
 ADULT = 30.0
 """Years from which the means of adults hold."""
@@ -81,13 +68,12 @@ def expected_iron(region: str, age: float) -> float:
     if not 0 <= age <= 110:
         raise InputError(f"age {age} years is out of range; give 0 … 110")
     if region in CURVES:
-        a, k, c = CURVES[region]
-        return 10 * (a * (1 - math.exp(-k * age)) + c)
-    if region in ADULTS:
+        return 10 * accumulated(CURVES[region], age)
+    if region in ADULT_MEANS:
         if age < ADULT:
             raise InputError(f"{region} is known for adults from {ADULT:g} years only, not at {age:g}")
-        return 10 * ADULTS[region]
-    raise InputError(f"no iron is tabulated for {region!r}; it is one of {', '.join((*CURVES, *ADULTS))}")
+        return 10 * ADULT_MEANS[region]
+    raise InputError(f"no iron is tabulated for {region!r}; it is one of {', '.join((*CURVES, *ADULT_MEANS))}")
 
 
 def z_score(value: Measure, mean: float, sd: float) -> Measure:
