@@ -35,7 +35,7 @@ TREE = {
 def who():
     body = ball_body()
     scenario, _ = drawn(TREE, 1)
-    lesions = place_lesions(scenario.lesions, body, 366, np.random.default_rng(2))
+    lesions = place_lesions(dict(zip("AB", scenario.lesions, strict=True)), body, 366, np.random.default_rng(2))
     return Patient(scenario, body, watery(body), lesions, ())
 
 
@@ -119,7 +119,7 @@ def test_the_phase_around_a_lesion_is_the_analytic_dipoles():
         seen = watery(body)
         if factor:
             plan = Microbleed(kind="microbleed", diameter=2 * radius, position=(1.0, 2.0, -1.0), chi=chi * factor)
-            lesions = place_lesions([plan], body, 0, np.random.default_rng(0))
+            lesions = place_lesions({"A": plan}, body, 0, np.random.default_rng(0))
             drawn_body = replace(body, labels=body.labels.copy())
             draw_lesions(lesions, Circumstances(0, 3.0), drawn_body, seen)
             centre = lesions[0].position

@@ -166,7 +166,8 @@ def patient(scenario: Scenario, *, template: Template | None = None, rng: int | 
         template=template if subject.anatomy == "template" else None, step=subject.step, pose=None, rng=anatomy
     )
     implanted = implant(scenario.leads, body, leads)
-    placed = place_lesions(scenario.lesions, body, scenario.visits[-1].day, lesions)
+    named = dict(zip(scenario.lesion_names(), scenario.lesions, strict=True))
+    placed = place_lesions(named, body, scenario.visits[-1].day, lesions)
     seen = properties(body, age=subject.age, disease=subject.disease, rng=iron)
     return Patient(scenario, body, seen, placed, implanted)
 

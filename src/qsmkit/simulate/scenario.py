@@ -37,6 +37,9 @@ from qsmkit.simulate.schema import read
 VERSION = 1
 """Of the scenario's schema."""
 
+FIRST_YEAR, LAST_YEAR = 1900, 2100
+"""In which a patient may first be scanned."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -131,9 +134,11 @@ class Scenario:
 
     def __post_init__(self) -> None:
         try:
-            date.fromisoformat(self.start)
+            year = date.fromisoformat(self.start).year
         except ValueError as error:
             raise ParameterError(f"start = {self.start!r} is no date; write it like 2024-03-11") from error
+        if not FIRST_YEAR <= year <= LAST_YEAR:
+            raise ParameterError(f"start = {self.start!r} is out of range; give a year {FIRST_YEAR} … {LAST_YEAR}")
         if not self.visits:
             raise ParameterError("visits is empty; give one at least")
         days = [v.day for v in self.visits]
@@ -149,11 +154,15 @@ class Scenario:
                 if lead and scan.kind != "ct":
                     raise ParameterError(f"visits[{i}].scans[{j}] is an MRI after an implantation on day {lead.day:g}, "
                                          "but metal is simulated in CT only; scan before it")  # fmt: skip
-        for what, names in (("visits", [v.name for v in self.visits]), ("lesions", [x.name for x in self.lesions]),
+        for what, names in (("visits", [v.name for v in self.visits]), ("lesions", self.lesion_names()),
                             ("leads", [x.label for x in self.leads])):  # fmt: skip
-            twice = next((n for n in names if n is not None and names.count(n) > 1), None)
+            twice = next((n for n in names if names.count(n) > 1), None)
             if twice:
                 raise ParameterError(f"two of {what} are named {twice!r}; give each its own name")
+
+    def lesion_names(self) -> list[str]:
+        """Return the label of each lesion: its own name, or its number."""
+        return [lesion.name or f"L{i:02d}" for i, lesion in enumerate(self.lesions, 1)]
 
     def when(self, day: float) -> datetime:
         """Return date and time of a day; scans begin at nine o'clock."""

@@ -87,7 +87,7 @@ def _one_of(choices: list[Any], value: Any, path: str) -> Any:
     kinds = {k: c for c in choices for k in typing.get_args(_hints(c)["kind"])}
     if not isinstance(value, Mapping) or "kind" not in value:
         raise ScenarioError(f"{_under(path, 'kind')} is missing; it is one of {', '.join(kinds)}")
-    if value["kind"] not in kinds:
+    if not isinstance(value["kind"], str) or value["kind"] not in kinds:
         raise ScenarioError(f"{_under(path, 'kind')} = {value['kind']!r} is unknown; {_nearest(value['kind'], kinds)}")
     return read(kinds[value["kind"]], value, path)
 

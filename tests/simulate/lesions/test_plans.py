@@ -23,7 +23,7 @@ MIDDLE = (20.0, 5.0, 10.0)
 
 
 def seen(plan, body, properties, day=0.0, b0=3.0, gadolinium=0.0, seed=3):
-    lesions = place_lesions([plan], body, 800, np.random.default_rng(seed))
+    lesions = place_lesions({"L01": plan}, body, 800, np.random.default_rng(seed))
     rows = draw_lesions(lesions, Circumstances(day, b0, gadolinium), body, properties)
     return rows[0] if rows else None
 
@@ -66,7 +66,7 @@ def test_a_haemorrhage_makes_a_cavernoma_larger_and_more_paramagnetic(body, prop
     before, after, later = (seen(plan, body, fresh(properties), day) for day in (0, 210, 700))
     assert after.volume / before.volume == pytest.approx(1 + 0.8 * bleed.left(210), rel=0.02)
     assert before.chi < later.chi < after.chi
-    lesions = place_lesions([plan], body, 800, np.random.default_rng(0))
+    lesions = place_lesions({"L01": plan}, body, 800, np.random.default_rng(0))
     assert [(e.day, e.kind, e.lesion) for e in lesion_events(lesions)] == [(200, "haemorrhage", "L01")]
 
 

@@ -1,6 +1,6 @@
 """A patient's lesions: placed once, drawn as they are on the day of a scan."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,24 +96,22 @@ class LesionEvent:
 
 
 def place_lesions(
-    plans: Sequence[AnyLesion], body: Body, last_day: float, rng: np.random.Generator
+    plans: Mapping[str, AnyLesion], body: Body, last_day: float, rng: np.random.Generator
 ) -> tuple[PlacedLesion, ...]:
-    """Give every lesion a name, a form and a place where it fits up to the last visit.
+    """Give lesions, by name, a form and a place where they fit up to the last visit.
 
     Raises
     ------
     ScenarioError
         As `placement.place`.
     """
+    wanted = list(plans.values())
     shaping, placing = rng.spawn(2)
-    forms = [plan.form(child) for plan, child in zip(plans, shaping.spawn(len(plans)), strict=True)]
+    forms = [plan.form(child) for plan, child in zip(wanted, shaping.spawn(len(wanted)), strict=True)]
     days = np.linspace(0, last_day, DAYS_SEARCHED)
-    reaches = [f.reach(max(p.volume(float(d)) for d in days)) for f, p in zip(forms, plans, strict=True)]
-    positions = place(plans, reaches, body, placing)
-    return tuple(
-        PlacedLesion(plan.name or f"L{i:02d}", plan, form, position)
-        for i, (plan, form, position) in enumerate(zip(plans, forms, positions, strict=True), 1)
-    )
+    reaches = [form.reach(max(plan.volume(float(d)) for d in days)) for form, plan in zip(forms, wanted, strict=True)]
+    positions = place(wanted, reaches, body, placing)
+    return tuple(PlacedLesion(*row) for row in zip(plans, wanted, forms, positions, strict=True))
 
 
 def draw_lesions(

@@ -29,6 +29,9 @@ GAP = 2.0
 SUBCORTICAL = (3.0, 20.0)
 """Depth below the brain's hull, mm, at which lobar lesions lie."""
 
+LEEWAY = 5.0
+"""How much deeper than it must the centre of a large lobar lesion may lie, mm."""
+
 DEEP = 28.0
 """Depth below the brain's hull, mm, from which on white matter counts as deep."""
 
@@ -115,7 +118,7 @@ class _Places:
         self, region: Region, reach: float, taken: Sequence[tuple[Points, float]], rng: np.random.Generator
     ) -> Points | None:
         """Return a point of a region at which a lesion fits, or None."""
-        fits = self._region(region) & (self._depth > reach)
+        fits = self._region(region, reach) & (self._depth > reach)
         for centre, other in taken:
             fits &= np.linalg.norm(self._point - centre, axis=1) > reach + other + GAP
         candidates = np.flatnonzero(fits)
@@ -125,7 +128,7 @@ class _Places:
         point: Points = self._point[candidates[rng.integers(candidates.size)]] + step
         return point
 
-    def _region(self, region: Region) -> BoolArray:
+    def _region(self, region: Region, reach: float) -> BoolArray:
         x, y, z = self._local.T
         white: BoolArray = np.isin(self._label, WHITE)
         cerebellum = (abs(x) < 38) & (y < -35) & (y > -72) & (z < -24)
@@ -138,6 +141,6 @@ class _Places:
             return above & white & (self._depth > SUBCORTICAL[1] / 2)
         if region == "deep":
             return ~below & (np.isin(self._label, DEEP_GREY) | (above & white & (self._depth > DEEP)))
-        near: BoolArray = (self._depth > SUBCORTICAL[0]) & (self._depth < SUBCORTICAL[1])
+        near: BoolArray = (self._depth > SUBCORTICAL[0]) & (self._depth < max(SUBCORTICAL[1], reach + LEEWAY))
         lobar: BoolArray = above & near & (white | (self._label == Label.GREY_MATTER))
         return lobar
