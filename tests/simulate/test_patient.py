@@ -26,7 +26,8 @@ TREE = {
         {"name": "a", "day": 0, "scans": [{"kind": "gre", **COARSE, "echo_times": [0.004]}, {"kind": "T1w", **COARSE}]},
         {"name": "b", "day": 365.25, "gadolinium": 2, "scans": [
             {"kind": "gre", **COARSE, "echo_times": [0.004]},
-            {"kind": "gre", **COARSE, "acq": "7T", "field_strength": 7, "echo_times": [0.004]}]},
+            {"kind": "gre", **COARSE, "acq": "7T", "field_strength": 7, "echo_times": [0.004],
+             "motion": [[1, 0, 0, 9], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]}]},
     ],
 }  # fmt: skip
 
@@ -79,8 +80,9 @@ def test_transforms_carry_the_head_into_each_scan(who, made):
         turn = acquired.from_head[:3, :3]
         assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)
         assert 0.01 < np.abs(acquired.from_head - np.eye(4)).max() < 20
-    small = np.linalg.inv(made[2].from_head) @ made[3].from_head
+    small = made[3].from_head @ np.linalg.inv(made[2].from_head)
     assert np.abs(small[:3, :3] - np.eye(3)).max() < 0.03, "little moves within a visit"
+    assert small[0, 3] == pytest.approx(9, abs=3), "but for the motion that the scenario asks for"
 
 
 def test_history_and_circumstances_reach_the_scan(made):

@@ -203,6 +203,8 @@ def scans(who: Patient, *, rng: int | np.random.Generator = 1, progress: Progres
                 yield _ct(who, visit, wanted, body, shaking, making)
                 continue
             motion = _motion(who.body, SCAN_MOTION, shaking) @ pose if i else pose
+            if isinstance(wanted, GradientEcho):
+                motion = np.array(wanted.motion) @ motion
             made = _magnetic(wanted, body, seen, motion, making)
             yield _acquired(visit, wanted, made, motion, rows)
 
