@@ -1,8 +1,8 @@
 """Iron of the grey matter by age, after Hallgren and Sourander (`Hallgren1958`).
 
 The curves of pallidum, putamen, caudate and cortex are the published fits (`physics.iron`). Substantia nigra,
-subthalamic and red nucleus and dentate were given as means of adults: they follow the pallidum's k, scaled to their mean. The thalamus
-rises to 35 years and then falls.
+subthalamic and red nucleus and dentate were given as means of adults: they follow the pallidum's k, scaled to their
+mean. The thalamus rises to 35 years and then falls.
 """
 
 from collections.abc import Mapping
