@@ -35,7 +35,7 @@ class Scanned:
         return write_gradient_echo(out, parts, self.grid, self.times, exam or Exam(vendor), **how)
 
 
-def make_scan(shape=(14, 16, 10), voxel=(0.8, 0.8, 1.5), times=TIMES):
+def make_scan(shape=(14, 16, 6), voxel=(0.8, 0.8, 1.5), times=TIMES):
     grid = Grid.tilted(shape, voxel, tilt=20)
     x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij")
     field = 300 * x * y + 200 * z + 150 * x
