@@ -14,15 +14,15 @@ from qsmkit.physics.smv import clearance
 from qsmkit.recon.mask.morphology import largest
 
 
-@method("mask", produces="mask", cite="Bilgic2024", rev=1)
+@method("mask", produces="mask", cite="Bilgic2024", rev=2)
 def trim(
     mask: BoolArray,
     field_sd: FloatArray,
     grid: Grid,
     fit_residual: FloatArray | None = None,
     *,
-    sd: Annotated[float, Gt(0)] = 0.01,
-    residual: Annotated[float, Gt(0)] = 0.1,
+    sd: Annotated[float, Gt(0)] = 0.008,
+    residual: Annotated[float, Gt(0)] = 0.3,
     depth: Annotated[float, Gt(0)] = 6.0,
 ) -> BoolArray:
     """Peel unreliable voxels off the mask, from the edge inwards, instead of eroding it everywhere.
@@ -44,7 +44,9 @@ def trim(
     sd : float
         Standard deviation in ppm beyond which the field is unreliable.
     residual : float
-        Residual beyond which the field is unreliable (the consensus excludes at 0.3; it draws no edge).
+        Residual beyond which the field is unreliable. At 0.3, where the consensus excludes voxels, simulated heads
+        keep 0.95 to 0.98 of the brain, at 0.1 0.92 to 0.97; errors of χ by depth are the same, for weights look after
+        what is left. Orbits and skull base are peeled off by `sd`.
     depth : float
         How deep below the edge to peel, mm.
 
