@@ -7,7 +7,7 @@ scale them, in the elements in which the vendor keeps it; the patient is invente
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -160,17 +160,13 @@ def write_gradient_echo(
             raise ShapeError(f"{part.part} of shape {part.pixels.shape} is no {len(echo_times)} echoes on {grid.shape}")
     planes = Planes.cut(grid, anisotropic=True)
     scan = _Scan(exam, planes, tuple(echo_times), description, uid_maker(f"{exam.patient} {exam.study}"))
-    paths = []
+    paths: list[Path] = []
     for number, slices in enumerate(_series(parts, len(echo_times), planes.shape[0], series_per), first_series):
         if layout == "classic":
             headers: Iterable[Dataset] = (scan.classic(s, number, i) for i, s in enumerate(slices, 1))
         else:
             headers = scan.enhanced(slices, number)
-        for count, header in enumerate(headers, 1):
-            path = out / f"{number:03d}_{count:05d}.dcm"
-            with replacing(path, overwrite=overwrite) as scratch:
-                header.save_as(scratch, enforce_file_format=True)
-            paths.append(path)
+        paths += _saved(headers, out, number, overwrite=overwrite)
     return paths
 
 
@@ -223,16 +219,19 @@ def write_volume(
     stored = np.rint(data if ct else data * (4095 / max(float(data.max()), 1e-30))).clip(low, high).astype(np.int16)
     part = _Volume(stored[..., None])
     name, times, more = _WEIGHTING[weighting]
-    exam = Exam(**{**exam.__dict__, "extra": {**more, **exam.extra}})
+    exam = replace(exam, extra={**more, **exam.extra})
     planes = Planes.cut(grid, anisotropic=True)
     scan = _Scan(exam, planes, times, name, uid_maker(f"{exam.patient} {exam.study}"))
+    headers = (scan.classic(_Slice(part, 0, None, p), series, p + 1) for p in range(planes.shape[0]))
+    return _saved(headers, out, series, overwrite=overwrite)
+
+
+def _saved(headers: Iterable[Dataset], out: Path, series: int, *, overwrite: bool) -> list[Path]:
     paths = []
-    for plane in range(planes.shape[0]):
-        header = scan.classic(_Slice(part, 0, None, plane), series, plane + 1)
-        path = out / f"{series:03d}_{plane + 1:05d}.dcm"
-        with replacing(path, overwrite=overwrite) as scratch:
+    for number, header in enumerate(headers, 1):
+        paths.append(out / f"{series:03d}_{number:05d}.dcm")
+        with replacing(paths[-1], overwrite=overwrite) as scratch:
             header.save_as(scratch, enforce_file_format=True)
-        paths.append(path)
     return paths
 
 

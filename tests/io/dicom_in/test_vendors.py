@@ -245,3 +245,19 @@ def test_a_data_set_inside_of_the_folder_is_no_source(tmp_path):
     convert(tmp_path, tmp_path / "bids")
     rows = convert(tmp_path, tmp_path / "bids")
     assert {r.outcome for r in rows} == {"there already"}
+
+
+def test_images_that_were_lost_are_added_and_others_left_as_they_are(tmp_path):
+    make_scan((8, 10, 6)).write(tmp_path / "dicom")
+    convert(tmp_path / "dicom", tmp_path / "bids")
+    anat = tmp_path / "bids" / "sub-01" / "anat"
+    (anat / "sub-01_echo-2_part-mag_MEGRE.nii.gz").unlink()
+    edited = anat / "sub-01_echo-1_part-mag_MEGRE.json"
+    edited.write_text(json.dumps(json.loads(edited.read_text()) | {"Note": "mine"}))
+    before = {p: p.read_bytes() for p in anat.iterdir()}
+    convert(tmp_path / "dicom", tmp_path / "bids")
+    after = {p: p.read_bytes() for p in anat.iterdir()}
+    assert before.items() <= after.items()
+    assert len(after) == 12
+    convert(tmp_path / "dicom", tmp_path / "bids", overwrite=True)
+    assert "Note" not in json.loads(edited.read_text())

@@ -204,7 +204,7 @@ def _converted(
     measurement: Measurement, dataset: Dataset, entities: dict[str, str], label: str, scratch: Path,
     dry_run: bool, overwrite: bool, progress: Callable[[str], None] | None,
 ) -> list[Row]:
-    """Convert one measurement, all of its images or none, and return its rows."""
+    """Convert one measurement, all of its images that are not there yet or none, and return its rows."""
     rows = [_row(s, measurement, "left", reason) for s, reason in measurement.left]
     if measurement.refusal:
         outcome: Outcome = "left" if measurement.role == Role.NONE else "refused"
@@ -224,8 +224,9 @@ def _converted(
                 made = make(measurement, Path(aside), notes.append)
                 dataset.prepare()
                 for image, path, source in zip(images, paths, digests, strict=True):
-                    converted, sidecar = made[image.ending]
-                    _write(converted, sidecar | {DIGEST: source}, path)
+                    if overwrite or not is_there(path):
+                        converted, sidecar = made[image.ending]
+                        _write(converted, sidecar | {DIGEST: source}, path)
         dataset.digests |= dict(zip(digests, paths, strict=True))
     except InputError as error:
         return rows + [_row(s, measurement, "refused", str(error)) for s in measurement.stacks]
