@@ -67,11 +67,13 @@ def test_lesions_lie_in_the_scans_labels_where_the_table_says(made):
     for acquired in made:
         if not acquired.tables:
             continue
-        labels = next(i for i in acquired.truth if i.ending.endswith("dseg"))
+        labels = next(i for i in acquired.truth if i.ending in ("dseg", "acq-7T_dseg"))
         row = next(r for r in acquired.tables["lesions"] if r["kind"] == "cavernoma")
         index = np.argwhere(np.isin(labels.data, (Label.CAVERNOMA, Label.HAEMOSIDERIN)))
         assert_allclose(labels.grid.world(index).mean(0), (row["x"], row["y"], row["z"]), atol=2.5)
         assert len(index) * labels.grid.voxel_volume == pytest.approx(row["volume"], rel=0.35)
+        numbers = next(i for i in acquired.truth if i.ending.endswith("desc-lesions_dseg"))
+        assert_array_equal(numbers.data == row["index"], np.isin(labels.data, (Label.CAVERNOMA, Label.HAEMOSIDERIN)))
 
 
 def test_transforms_carry_the_head_into_each_scan(who, made):

@@ -95,6 +95,7 @@ def test_a_lesion_more_leaves_the_others_and_the_subject():
     (changed(["name"], None), r"^name is missing"),
     (changed(["vists"], []), r"^vists is unknown; did you mean 'visits'\?"),
     (changed(["start"], "11.3.2024"), r"^start = '11.3.2024' is no date"),
+    (changed(["lesions", 1, "count"], 300), r"^301 lesions are more than 255"),
     (changed(["start"], "9999-01-01"), r"^start = '9999-01-01' is out of range"),
     (changed(["lesions", 0, "name"], "L03"), r"^two of lesions are named 'L03'"),
     (changed(["lesions", 0, "kind"], []), r"^lesions\[0\].kind = \[\] is unknown"),

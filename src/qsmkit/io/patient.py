@@ -39,6 +39,7 @@ _COLUMNS = {
     "scan": "End of the BIDS name of the scan, or 'head': in whose scanner RAS the coordinates are",
     "date": "ISO 8601",
     "day": "Days since the first visit",
+    "index": "Value of a lesion in desc-lesions_dseg, where it is larger than a voxel",
     "name": "Label of a lesion, lead or landmark",
     "kind": "What it is, in the scenario's words",
     "field_strength": "T",

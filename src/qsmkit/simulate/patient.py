@@ -189,33 +189,42 @@ def scans(who: Patient, *, rng: int | np.random.Generator = 1, progress: Progres
     total, number = sum(len(v.scans) for v in visits), 0
     for visit, child in zip(visits, scanning.spawn(len(visits)), strict=True):
         pose = np.eye(4) if visit is visits[0] else _motion(who.body, VISIT_POSE, child)
-        state: tuple[float, Body, Properties, list[LesionRow]] | None = None
+        state: _Present | None = None
         for i, (wanted, source) in enumerate(zip(visit.scans, child.spawn(len(visit.scans)), strict=True)):
             number += 1
             if progress:
                 progress(number, total, f"{visit.name} {ending(wanted)}")
             strength = 3.0 if isinstance(wanted, Ct) else wanted.field_strength
-            if state is None or state[0] != strength:
-                state = (strength, *_present(who, Circumstances(visit.day, strength, visit.gadolinium)))
+            if state is None or state.field_strength != strength:
+                state = _present(who, Circumstances(visit.day, strength, visit.gadolinium))
             shaking, making = source.spawn(2)
-            _, body, seen, rows = state
             if isinstance(wanted, Ct):
-                yield _ct(who, visit, wanted, body, shaking, making)
+                yield _ct(who, visit, wanted, state.body, shaking, making)
                 continue
             motion = _motion(who.body, SCAN_MOTION, shaking) @ pose if i else pose
             if isinstance(wanted, GradientEcho):
                 motion = np.array(wanted.motion) @ motion
-            made = _magnetic(wanted, body, seen, motion, making)
-            yield _acquired(visit, wanted, made, motion, rows)
+            made = _magnetic(wanted, state, motion, making)
+            yield _acquired(visit, wanted, made, motion, state)
 
 
-def _present(who: Patient, now: Circumstances) -> tuple[Body, Properties, list[LesionRow]]:
-    """Return body and properties as they are now, and the lesions' rows."""
+@dataclass(frozen=True, eq=False)
+class _Present:
+    """The head as it is at a visit, in a field: lesions and contrast agent drawn, and the lesions' table and map."""
+
+    field_strength: float
+    body: Body
+    properties: Properties
+    rows: list[LesionRow]
+    indices: npt.NDArray[np.uint8]
+
+
+def _present(who: Patient, now: Circumstances) -> _Present:
     body = replace(who.body, labels=who.body.labels.copy())
     seen = Properties(**{name: values.copy() for name, values in vars(who.properties).items()})
     if now.gadolinium:
         add_contrast(body, seen, now.gadolinium)
-    return body, seen, draw_lesions(who.lesions, now, body, seen)
+    return _Present(now.field_strength, body, seen, *draw_lesions(who.lesions, now, body, seen))
 
 
 def _motion(body: Body, sd: tuple[float, float], rng: np.random.Generator) -> Matrix:
@@ -225,23 +234,27 @@ def _motion(body: Body, sd: tuple[float, float], rng: np.random.Generator) -> Ma
 
 
 def _magnetic(
-    wanted: GradientEcho | Structural, body: Body, seen: Properties, motion: Matrix, rng: np.random.Generator
+    wanted: GradientEcho | Structural, now: _Present, motion: Matrix, rng: np.random.Generator
 ) -> GreScan | StructuralScan:
     where = tuple(tuple(float(v) for v in row) for row in motion)
     if isinstance(wanted, GradientEcho):
-        return gre(body, seen, replace(wanted, motion=where), rng)
-    return structural(body, seen, replace(wanted.protocol(), motion=where), rng)
+        return gre(now.body, now.properties, replace(wanted, motion=where), rng)
+    return structural(now.body, now.properties, replace(wanted.protocol(), motion=where), rng)
 
 
 def _acquired(
-    visit: Visit, wanted: AnyScan, made: GreScan | StructuralScan, motion: Matrix, rows: list[LesionRow]
+    visit: Visit, wanted: AnyScan, made: GreScan | StructuralScan, motion: Matrix, now: _Present
 ) -> Acquired:
     images, truth = _gre_images(wanted, made) if isinstance(made, GreScan) else _structural_images(wanted, made)
     if visit.gadolinium:
         agent = {"ContrastBolusIngredient": "GADOLINIUM"}
         images = [replace(image, sidecar={**image.sidecar, **agent}) for image in images]
     truth.append(_labels(wanted, made.labels, made.grid))
-    tables = {"lesions": [_lesion(row, motion) for row in rows]} if isinstance(made, GreScan) else {}
+    tables = {}
+    if isinstance(made, GreScan) and now.rows:
+        tables = {"lesions": [_lesion(row, motion) for row in now.rows]}
+        indices = transfer_labels(now.indices, moved(now.body.grid, motion), made.grid, outside=0)
+        truth.append(Image(f"{entities(wanted)}desc-lesions_dseg", indices, made.grid))
     return Acquired(visit, wanted, made, ending(wanted), space(wanted), tuple(images), tuple(truth), motion, tables)
 
 

@@ -37,6 +37,9 @@ from qsmkit.simulate.schema import read
 VERSION = 1
 """Of the scenario's schema."""
 
+MOST_LESIONS = 255
+"""That a map of lesions can tell apart."""
+
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 """In which a patient may first be scanned."""
 
@@ -154,6 +157,8 @@ class Scenario:
                 if lead and scan.kind != "ct":
                     raise ParameterError(f"visits[{i}].scans[{j}] is an MRI after an implantation on day {lead.day:g}, "
                                          "but metal is simulated in CT only; scan before it")  # fmt: skip
+        if len(self.lesions) > MOST_LESIONS:
+            raise ParameterError(f"{len(self.lesions)} lesions are more than {MOST_LESIONS}; ask for fewer")
         for what, names in (("visits", [v.name for v in self.visits]), ("lesions", self.lesion_names()),
                             ("leads", [x.label for x in self.leads])):  # fmt: skip
             twice = next((n for n in names if names.count(n) > 1), None)

@@ -24,7 +24,8 @@ MIDDLE = (20.0, 5.0, 10.0)
 
 def seen(plan, body, properties, day=0.0, b0=3.0, gadolinium=0.0, seed=3):
     lesions = place_lesions({"L01": plan}, body, 800, np.random.default_rng(seed))
-    rows = draw_lesions(lesions, Circumstances(day, b0, gadolinium), body, properties)
+    rows, indices = draw_lesions(lesions, Circumstances(day, b0, gadolinium), body, properties)
+    assert indices.max() == len(rows)
     return rows[0] if rows else None
 
 

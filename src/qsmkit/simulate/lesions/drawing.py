@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from qsmkit.arrays import FloatArray
+from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.compiled import parallel, prange
 from qsmkit.grid import Grid
 from qsmkit.simulate.lesions.material import Material
@@ -72,12 +72,16 @@ class Matter:
     septum_width: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Drawn:
     """What was drawn, as it is on the samples.
 
     Attributes
     ----------
+    box : tuple of slice
+        Where.
+    inside : (x, y, z) bool array
+        Samples of the box that have the lesion's label.
     volume : float
         mm³.
     chi : float
@@ -86,6 +90,8 @@ class Drawn:
         Susceptibility in excess of the tissue that the lesion replaced, summed over its volume, ppm·mm³.
     """
 
+    box: tuple[slice, ...]
+    inside: BoolArray
     volume: float
     chi: float
     chi_total: float
@@ -159,16 +165,12 @@ def draw(
             properties.density)  # fmt: skip
     for column, volume in enumerate(maps):
         volume[box] = volume[box] * (1 - share) + sums[..., column]
-    _label(labels[box], share, rim, matter)
+    inside = share > min(0.5, 0.999 * share.max())
+    labels[box][inside] = matter.label
+    labels[box][inside & (rim > 0.5 * share)] = matter.rim_label
     chi = float((sums[..., 0] + sums[..., 1]).sum() * grid.voxel_volume)
     filled = float(share.sum()) * grid.voxel_volume
-    return Drawn(filled, chi / filled, chi - float((before * share).sum()) * grid.voxel_volume)
-
-
-def _label(part: npt.NDArray[np.uint8], share: FloatArray, rim: FloatArray, matter: Matter) -> None:
-    inside = share > min(0.5, 0.999 * share.max())
-    part[inside] = matter.label
-    part[inside & (rim > 0.5 * share)] = matter.rim_label
+    return Drawn(box, inside, filled, chi / filled, chi - float((before * share).sum()) * grid.voxel_volume)
 
 
 @parallel

@@ -45,6 +45,8 @@ class LesionRow:
 
     Attributes
     ----------
+    index : int
+        In the map of lesions, from 1.
     name, kind : str
         Label, and kind as in the scenario.
     x, y, z : float
@@ -63,6 +65,7 @@ class LesionRow:
         Iron as oxide, µg; depots only.
     """
 
+    index: int
     name: str
     kind: str
     x: float
@@ -116,21 +119,30 @@ def place_lesions(
 
 def draw_lesions(
     lesions: Sequence[PlacedLesion], now: Circumstances, body: Body, properties: Properties
-) -> list[LesionRow]:
-    """Draw what is there now onto the body's labels and properties, in place, and return the table's rows."""
-    rows = []
-    for lesion in lesions:
+) -> tuple[list[LesionRow], npt.NDArray[np.uint8]]:
+    """Draw what is there now onto the body's labels and properties, in place.
+
+    Returns
+    -------
+    rows : list of LesionRow
+        The table.
+    indices : (X, Y, Z) uint8 array
+        Index of the lesion at each sample, 0 where there is none.
+    """
+    rows, indices = [], np.zeros(body.grid.shape, np.uint8)
+    for index, lesion in enumerate(lesions, 1):
         matter = lesion.plan.matter(now)
         if matter is None:
             continue
         drawn = draw(lesion.form, matter, lesion.position, body.grid, body.labels, properties)
         x, y, z = (float(c) for c in lesion.position)
+        indices[drawn.box][drawn.inside] = index
         rows.append(LesionRow(
-            lesion.name, lesion.plan.kind, x, y, z, now.field_strength, drawn.volume, drawn.chi, drawn.chi_total,
+            index, lesion.name, lesion.plan.kind, x, y, z, now.field_strength, drawn.volume, drawn.chi, drawn.chi_total,
             magnetic_moment(drawn.chi_total, now.field_strength),
             lesion.plan.iron(now.day) if isinstance(lesion.plan, Depot) else None,
         ))
-    return rows
+    return rows, indices
 
 
 def lesion_events(lesions: Sequence[PlacedLesion]) -> list[LesionEvent]:
