@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from annotated_types import Gt, Le
 
+import qsmkit.recon  # noqa: F401  registers the methods
 from qsmkit.errors import InputError, MaskError, MetadataError, ParameterError, ShapeError
 from qsmkit.grid import Grid
 from qsmkit.method import METHODS, get, method

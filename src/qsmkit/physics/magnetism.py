@@ -74,6 +74,11 @@ def moment(total: float, field_strength: float) -> float:
     return 1e-15 * total * field_strength / MU0
 
 
+def total_susceptibility(moment: float, field_strength: float) -> float:
+    """Return the total susceptibility, ppm·mm³, that a moment (A·m²) looks like at a field (T)."""
+    return 1e15 * MU0 * moment / field_strength
+
+
 def saturated_iron_ug(total: float, field_strength: float, *, saturation: float = SPIO_SATURATION) -> float:
     """Return the iron, µg, of saturated iron oxide of total susceptibility `total` (ppm·mm³) at a field (T)."""
     return moment(total, field_strength) / saturation * 1e9

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from qsmkit.physics import magnetism
 from qsmkit.simulate.lesions import material
 from qsmkit.simulate.lesions.contrast import add_contrast
 from qsmkit.simulate.lesions.history import Event, History
@@ -84,8 +85,8 @@ def test_iron_oxide_is_saturated_and_gadolinium_is_not(body, properties):
     # 1 µg of iron at 110 A·m²/kg is 1.1e-7 A·m², 46.1 ppm·mm³ at 3 T.
     moment = material.iron_oxide_moment(1.0, 110.0)
     assert moment == pytest.approx(1.1e-7)
-    assert material.total_susceptibility(moment, 3.0) == pytest.approx(46.1, rel=1e-3)
-    assert material.magnetic_moment(46.1, 3.0) == pytest.approx(moment, rel=1e-3)
+    assert magnetism.total_susceptibility(moment, 3.0) == pytest.approx(46.1, rel=1e-3)
+    assert magnetism.moment(46.1, 3.0) == pytest.approx(moment, rel=1e-3)
     plan = Depot(kind="depot", diameter=6, mass=20, position=MIDDLE, day=-1)
     at = {b0: seen(plan, body, fresh(properties), b0=b0) for b0 in (1.5, 3.0)}
     assert at[1.5].chi_total == pytest.approx(2 * at[3.0].chi_total, rel=1e-4)
@@ -98,11 +99,11 @@ def test_iron_oxide_is_saturated_and_gadolinium_is_not(body, properties):
 
 
 def test_gadolinium_follows_curies_law():
-    assert material.gadolinium_susceptibility(1.0) == pytest.approx(0.3192)
+    assert material.gadolinium_susceptibility(1.0) == pytest.approx(0.3192, rel=1e-4)
     assert material.gadolinium_susceptibility(1.0, 293.15) == pytest.approx(0.3377, rel=1e-3)
     plain = material.of_chi(0.0, r2=10, t1=1.0, density=1)
     filled = material.enhanced(plain, 2.0)
-    assert (filled.chi_positive, filled.t1) == (pytest.approx(0.6384), pytest.approx(0.1))
+    assert (filled.chi_positive, filled.t1) == (pytest.approx(0.6384, rel=1e-4), pytest.approx(0.1))
 
 
 def test_contrast_fills_veins_in_proportion_to_their_share(body, properties):
@@ -111,7 +112,7 @@ def test_contrast_fills_veins_in_proportion_to_their_share(body, properties):
     veins = np.zeros(body.grid.shape, np.float32)
     veins[30, 30, 30] = 0.25
     add_contrast(replace(body, veins=veins), properties, 4.0)
-    assert properties.chi_positive[20, 20, 20] == pytest.approx(4 * 0.3192)
-    assert properties.chi_positive[30, 30, 30] == pytest.approx(0.3192)
+    assert properties.chi_positive[20, 20, 20] == pytest.approx(4 * 0.3192, rel=1e-4)
+    assert properties.chi_positive[30, 30, 30] == pytest.approx(0.3192, rel=1e-4)
     assert properties.t1[20, 20, 20] < 0.06
     assert np.count_nonzero(properties.chi_positive) == 2

@@ -9,20 +9,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from qsmkit.physics.magnetism import BODY, GADOLINIUM_MU2, KELVIN, curie_ppm_per_mm
+
 REVERSIBLE_RATE = 137.0
 """Relaxation rate R2′ at 3 T per susceptibility of its sources, Dr, 1/s per ppm (Shin 2021, as recalled)."""
 
-GADOLINIUM = 0.3192
-"""Molar susceptibility of Gd³⁺ at 37 °C, ppm/mM: Curie's law with μ_eff² = 63."""
-
-BODY_TEMPERATURE = 310.15
+BODY_TEMPERATURE = BODY + KELVIN
 """K."""
 
 RELAXIVITY_1, RELAXIVITY_2 = 4.5, 5.5
 """Of a small gadolinium chelate in blood at 3 T, 1/s per mM: recalled."""
-
-VACUUM_PERMEABILITY = 1.25663706e-6
-"""μ0, T·m/A."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +106,9 @@ def enhanced(plain: Material, concentration: float, temperature: float = BODY_TE
 
 def gadolinium_susceptibility(concentration: float, temperature: float = BODY_TEMPERATURE) -> float:
     """Return the susceptibility, ppm, that gadolinium (mM) adds at a temperature in K: χ ∝ 1 / T."""
-    return GADOLINIUM * concentration * BODY_TEMPERATURE / temperature
+    return concentration * curie_ppm_per_mm(GADOLINIUM_MU2, temperature_c=temperature - KELVIN)
 
 
 def iron_oxide_moment(mass: float, magnetisation: float) -> float:
     """Return the moment, A·m², of so many µg of iron as an oxide, saturated: m = Ms · mass (Ms in A·m²/kg Fe)."""
     return magnetisation * mass * 1e-9
-
-
-def total_susceptibility(moment: float, field_strength: float) -> float:
-    """Return the χ_tot, ppm·mm³, that a moment (A·m²) looks like at a field (T): χ_tot = 1e15 μ0 m / B0."""
-    return 1e15 * VACUUM_PERMEABILITY * moment / field_strength
-
-
-def magnetic_moment(chi_total: float, field_strength: float) -> float:
-    """Return the moment, A·m², of a χ_tot (ppm·mm³) at a field (T): m = 1e-15 χ_tot B0 / μ0."""
-    return 1e-15 * chi_total * field_strength / VACUUM_PERMEABILITY

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from qsmkit.physics.magnetism import moment
 from qsmkit.simulate.body import Body
 from qsmkit.simulate.lesions.drawing import Form, draw
-from qsmkit.simulate.lesions.material import magnetic_moment
 from qsmkit.simulate.lesions.placement import place
 from qsmkit.simulate.lesions.plans import AnyLesion, Circumstances, Depot, Haematoma
 from qsmkit.simulate.properties import Properties
@@ -139,7 +139,7 @@ def draw_lesions(
         indices[drawn.box][drawn.inside] = index
         rows.append(LesionRow(
             index, lesion.name, lesion.plan.kind, x, y, z, now.field_strength, drawn.volume, drawn.chi, drawn.chi_total,
-            magnetic_moment(drawn.chi_total, now.field_strength),
+            moment(drawn.chi_total, now.field_strength),
             lesion.plan.iron(now.day) if isinstance(lesion.plan, Depot) else None,
         ))
     return rows, indices

@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from qsmkit.errors import ParameterError
+from qsmkit.physics.magnetism import total_susceptibility
 from qsmkit.simulate.lesions import material
 from qsmkit.simulate.lesions.drawing import Form, Matter, ball, heap
 from qsmkit.simulate.lesions.history import History
@@ -283,7 +284,7 @@ class Depot(Lesion):
         if iron == 0 or not self.history.there(now.day):
             return None
         moment = material.iron_oxide_moment(iron, self.magnetisation)
-        added = material.total_susceptibility(moment, now.field_strength) / volume
+        added = total_susceptibility(moment, now.field_strength) / volume
         stained = material.of_chi(added, r2=32.0, t1=1.2, density=0.8)
         return Matter(volume, (stained,), Label.DEPOT)
 
