@@ -155,7 +155,6 @@ def test_unknown_artifacts_are_refused():
 
 
 def test_an_unknown_method_is_answered_with_the_known():
-    import qsmkit.recon  # noqa: F401
 
     with pytest.raises(ParameterError, match="tkd"):
         get("no_such_method")
