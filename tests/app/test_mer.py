@@ -22,6 +22,17 @@ def test_spans_of_every_channel(qsmkit, tracks, tmp_path):
     assert (tmp_path / "spans.csv").read_text().splitlines()[0] == "track,entry_mm,exit_mm,span_mm,open_end"
 
 
+def test_spans_are_joined_to_the_image_s_as_they_are_written(qsmkit, tracks, tmp_path):
+    spans, image = tmp_path / "spans.csv", tmp_path / "image.csv"
+    ran = qsmkit("mer", tracks, "--patient", "P1", "--side", "L", "--out", spans)
+    assert ran.status == 0, ran.err
+    assert "Not a medical device" in ran.out
+    image.write_text("patient,side,track,qsm_mm\nP1,L,central,5.2\nP1,L,anterior,3\nP1,R,anterior,3\n")
+    names = ("--x", "qsm_mm", "--y", "span_mm")
+    ran = qsmkit("agree", image, "--join", spans, "--on", "patient", "side", "track", *names, "--json")
+    assert "1 rows have no partner" in ran.err
+
+
 def test_raw_recordings_give_the_same_as_their_rms(qsmkit, tmp_path):
     neo = pytest.importorskip("neo")
     import quantities as pq

@@ -1,6 +1,7 @@
 """`qsmkit outcome` from a table to a report."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ def test_report(qsmkit, table, tmp_path):
     assert ran.status == 0, ran.err
     page = (out / "report.html").read_text()
     assert "Research use only. Not a medical device." in page
+    assert json.loads((out / "outcome.json").read_text())["scale"] == "UPDRS-III"
     assert page.count("data:image/png") == 1
     assert len((out / "changes.csv").read_text().splitlines()) == 25
     assert qsmkit("outcome", table, "--scale", "UPDRS-III", "--out", out).status == 1

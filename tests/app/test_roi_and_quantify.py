@@ -101,3 +101,22 @@ def test_bad_numbers_get_one_clear_line(qsmkit, flags, status, words):
     assert ran.status == status
     assert words in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_voxels_without_a_susceptibility_do_not_pull_means_to_zero(qsmkit, maps):
+    chi = nib.load(maps / "sub-01_Chimap.nii.gz")
+    there = np.ones(chi.shape, np.uint8)
+    there[:4] = 0
+    values = np.where(there, chi.get_fdata(), 0).astype(np.float32)
+    nib.save(nib.Nifti1Image(values, chi.affine), maps / "sub-01_Chimap.nii.gz")
+    arguments = ("roi", maps / "sub-01_Chimap.nii.gz", "--labels", maps / "sub-01_dseg.nii.gz", "--json")
+    blind = qsmkit(*arguments)
+    assert "300 of 900 labelled voxels are exactly 0" in blind.err
+    nib.save(nib.Nifti1Image(there, chi.affine), maps / "sub-01_desc-qsm_mask.nii.gz")
+    ran = qsmkit(*arguments)
+    assert (ran.json[0]["mean"], ran.json[0]["dropped"]) == (pytest.approx(0.12), 300)
+    assert "300 of 900 labelled voxels have no value" in ran.err
+    (maps / "sub-01_desc-qsm_mask.nii.gz").rename(maps / "mine.nii.gz")
+    assert qsmkit(*arguments, "--mask", maps / "mine.nii.gz").json == ran.json
+    plain = qsmkit(*arguments[:-1])
+    assert "Not a medical device" in plain.out

@@ -35,6 +35,22 @@ def test_the_hybrid_image_is_better_than_either_and_says_its_weights(qsmkit, ima
     assert max(best, key=best.get) == "hybrid.nii.gz"
 
 
+def test_contrast_is_of_the_voxels_that_have_a_susceptibility(qsmkit, images):
+    chi = nib.load(images / "chi.nii.gz").get_fdata(dtype=np.float32)
+    marks = ("--labels", images / "labels.nii.gz", "--pair", "18:23")
+    there = np.zeros(chi.shape, np.uint8)
+    there[:, 2:5] = 1
+    for name, data in (("sub-01_Chimap", np.where(there, chi, 0)), ("sub-01_desc-qsm_mask", there)):
+        nib.save(nib.Nifti1Image(data, np.eye(4)), images / f"{name}.nii.gz")
+    ran = qsmkit("target", "cnr", images / "sub-01_Chimap.nii.gz", *marks, "--json")
+    (found,) = (r for r in ran.json if r["statistic"] == "difference")
+    assert found["value"] == pytest.approx(0.13, abs=0.02)
+    sources = (images / "t1w.nii.gz", images / "sub-01_Chimap.nii.gz")
+    ran = qsmkit("target", "hybrid", *sources, *marks, "--out", images / "hybrid.nii.gz")
+    assert ran.status == 0, ran.err
+    assert "Not a medical device" in ran.out
+
+
 def test_points_go_to_acpc_and_back(qsmkit, tmp_path):
     (tmp_path / "p.csv").write_text("name,x,y,z\nstn,12,-1,4\n")
     marks = ("--ac", 0, 14, 9, "--pc", 0, -11, 8, "--midline", 0, 0, 60)

@@ -12,6 +12,8 @@ from rich.text import Text
 from qsmkit.errors import QsmkitError
 from qsmkit.io.sidecar import as_json
 
+DISCLAIMER = "Research use only. Not a medical device."
+
 
 class UsageError(QsmkitError):
     """The command was put together wrongly; exit status 2."""
@@ -29,6 +31,11 @@ def say(text: str) -> None:
 def print_json(value: Any) -> None:
     """Print a value as JSON on stdout, and nothing else; NaN becomes null."""
     sys.stdout.write(as_json(value))
+
+
+def disclaim() -> None:
+    """Print below results of clinical meaning what they are not to be used for."""
+    out.print(DISCLAIMER, markup=False)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:

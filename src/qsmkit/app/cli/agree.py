@@ -131,6 +131,7 @@ def _print(found: Agreement) -> None:
         )  # fmt: skip
     for sentence in found.sentences:
         console.out.print(sentence, markup=False)
+    console.disclaim()
 
 
 def _end(value: float) -> str:

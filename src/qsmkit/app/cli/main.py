@@ -46,7 +46,7 @@ def build() -> App:
         name="qsmkit",
         version=version("qsmkit"),
         help="From MRI phase to quantitative susceptibility maps, and from the maps to decisions.\n\n"
-        "Research use only. Not a medical device.",
+        f"{console.DISCLAIMER}",
         default_parameter=Parameter(negative_iterable=()),
         suppress_keyboard_interrupt=False,
     )

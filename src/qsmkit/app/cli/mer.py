@@ -20,6 +20,8 @@ def mer(
     baseline: int = BASELINE,
     rise: float = RISE,
     consecutive: int = CONSECUTIVE,
+    patient: str | None = None,
+    side: str | None = None,
     out: Path | None = None,
     json: Flag = False,
     overwrite: Flag = False,
@@ -37,6 +39,10 @@ def mer(
         Normalised RMS from which a site is loud.
     consecutive
         Loud sites in a row that make an entry.
+    patient
+        Written beside each channel, for qsmkit agree --on.
+    side
+        Likewise.
     out
         CSV or TSV file to write, a row a channel, to be joined by qsmkit agree.
     json
@@ -49,7 +55,9 @@ def mer(
         for p in read_profiles(table)
     }
     if out:
-        write_table(out, [{"track": name} | _row(span) for name, span in found.items()], overwrite=overwrite)
+        whose = {name: value for name, value in (("patient", patient), ("side", side)) if value is not None}
+        rows = [whose | {"track": name} | _row(span) for name, span in found.items()]
+        write_table(out, rows, overwrite=overwrite)
     if json:
         console.print_json({
             name: None if s is None else {
@@ -59,12 +67,13 @@ def mer(
             for name, s in found.items()
         })  # fmt: skip
         return
-    rows = [
+    lines = [
         (name, str(s.entry), str(s.exit), str(s.span), "exit not reached: a lower bound" if s.open_end else "")
         if s else (name, "none", "none", "none", f"no {consecutive} sites in a row are {rise:g} times the background")
         for name, s in found.items()
     ]  # fmt: skip
-    console.print_table(("track", "entry", "exit", "span", "note"), rows, "Proposed; mm above the target")
+    console.print_table(("track", "entry", "exit", "span", "note"), lines, "Proposed; mm above the target")
+    console.disclaim()
 
 
 def _row(span: Span | None) -> dict[str, Any]:

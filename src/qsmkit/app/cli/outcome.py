@@ -13,6 +13,8 @@ from qsmkit.clinical.outcome.motor import State, Visit
 from qsmkit.clinical.outcome.scales import scale as known_scale
 from qsmkit.clinical.outcome.study import Outcome, study
 from qsmkit.errors import InputError
+from qsmkit.io.atomic import write_text
+from qsmkit.io.sidecar import as_json
 from qsmkit.io.tables import Table, read_table
 from qsmkit.reports.outcome import write_outcome
 
@@ -83,7 +85,9 @@ def outcome(
     for warning in caught:
         console.say(f"warning: {warning.message}")
     if out:
-        console.say(f"report → {write_outcome(found, out, source=table, overwrite=overwrite)}")
+        report = write_outcome(found, out, source=table, overwrite=overwrite)
+        write_text(out / "outcome.json", as_json(as_dict(found)), overwrite=overwrite)
+        console.say(f"report → {report}")
     if json:
         console.print_json(as_dict(found))
     else:
@@ -160,3 +164,4 @@ def _print(found: Outcome) -> None:
         console.print_table(("statistic", "value [interval]", "n", "method"), lines, title)
     for sentence in found.sentences():
         console.out.print(sentence, markup=False)
+    console.disclaim()

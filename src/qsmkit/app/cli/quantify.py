@@ -279,4 +279,4 @@ def _show(found: dict[str, Measure], json: bool) -> None:
         return
     rows = [(name.replace("_", " "), str(m), m.method) for name, m in found.items()]
     console.print_table(("", "value [95 % interval]", "method"), rows)
-    console.out.print("Research use only. Not a medical device.", markup=False)
+    console.disclaim()

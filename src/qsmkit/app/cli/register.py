@@ -34,7 +34,7 @@ def register(
     Parameters
     ----------
     fixed
-        Image whose space is kept.
+        Image whose space is kept; for a map of χ, the magnitude of its first echo, which shows the whole head.
     moving
         Image that is brought there.
     out
@@ -70,5 +70,8 @@ def register(
         title = f"{found.verdict}: turned {found.transform.angle:.2f}°"
         console.print_table(("gate", "value", "verdict", "meaning"), rows, title)
     if not usable:
-        console.say(f"{moving} does not register to {fixed}: {out} is not written; check that both show one head")
+        console.say(
+            f"{moving} does not register to {fixed}: {out} is not written; check that both show one head, and "
+            "register the magnitude in place of a map of χ: both lie on one grid"
+        )
     return DONE if usable else COULD_NOT

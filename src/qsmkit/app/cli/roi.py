@@ -7,6 +7,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from qsmkit.app import console
+from qsmkit.app.cli.maps import CHI, load_map
 from qsmkit.artifacts import ARTIFACTS
 from qsmkit.clinical.rois import Noise, Outliers, Region, regions
 from qsmkit.errors import GeometryError, InputError
@@ -27,6 +28,7 @@ def roi(
     *,
     labels: Path,
     names: Path | None = None,
+    mask: Path | None = None,
     sigma: Path | None = None,
     repeats: Path | None = None,
     reference: int | None = None,
@@ -49,6 +51,8 @@ def roi(
         Label image on the same grid; 0 is no region.
     names
         TSV with columns index and name; the one beside the label image if omitted.
+    mask
+        Voxels that have a value; for …_Chimap the …_desc-qsm_mask beside it if omitted.
     sigma
         Standard deviation of the first map's voxels, in its unit.
     repeats
@@ -72,18 +76,21 @@ def roi(
     overwrite
         Replace files that are there.
     """
-    volumes = [load_volume(path) for path in maps]
+    volumes = [load_map(path, mask) for path in maps]
     others = {p: load_volume(p) for p in (labels, sigma, repeats, weights) if p is not None}
     for path, volume in (dict(zip(maps[1:], volumes[1:], strict=True)) | others).items():
         apart = volumes[0].grid.difference(volume.grid)
         if apart:
             raise GeometryError(f"{path} does not lie where {maps[0]} does: {apart}; resample it first")
+    marked = np.rint(others[labels].data).astype(np.int32)
+    for path, volume in zip(maps, volumes, strict=True):
+        _tell_absent(path, volume.data[marked > 0])
     known = _names(labels, names)
     found: dict[str, list[Region]] = {}
     for i, (path, volume) in enumerate(zip(maps, volumes, strict=True)):
         noise = Noise(_data(others, sigma), _data(others, repeats)) if i == 0 else None
         found[path.name] = regions(
-            volume.data, np.rint(others[labels].data).astype(np.int32), volume.grid, unit=unit or _unit(path),
+            volume.data, marked, volume.grid, unit=unit or _unit(path),
             names=known, noise=noise, reference=reference, weights=_data(others, weights), erode=erode,
             outliers=outliers, confidence=confidence,
         )  # fmt: skip
@@ -111,6 +118,16 @@ def _data(others: dict[Path, Volume], path: Path | None) -> "np.ndarray | None":
     return None if path is None else others[path].data
 
 
+def _tell_absent(path: Path, values: np.ndarray) -> None:
+    """Say how many labelled voxels have no value, or a value that is nowhere but outside a map."""
+    absent, zero = int(np.isnan(values).sum()), int((values == 0).sum())
+    if absent:
+        console.say(f"{path.name}: {absent} of {values.size} labelled voxels have no value and are left out")
+    if zero and path.name.split(".")[0].endswith(CHI):
+        console.say(f"warning: {path.name}: {zero} of {values.size} labelled voxels are exactly 0 and pull means to 0; "
+                    "give the voxels that have a susceptibility with --mask")
+
+
 def _unit(path: Path) -> str:
     suffix = path.name.split(".")[0].rsplit("_", 1)[-1]
     if suffix not in UNITS:
@@ -134,7 +151,7 @@ def _sidecar(
             "total, total_low, total_high": "mean times volume, in the column `unit` times mm³",
             "method": "how mean and interval were made",
         },
-        "Disclaimer": "Research use only. Not a medical device.",
+        "Disclaimer": console.DISCLAIMER,
     }
 
 
@@ -147,3 +164,4 @@ def _print(found: dict[str, list[Region]]) -> None:
         ]  # fmt: skip
         heads = ("label", "name", "voxels", "mm³", "mean", "median", "SD", "total")
         console.print_table(heads, rows, f"{name}: {of_map[0].mean.method}")
+    console.disclaim()

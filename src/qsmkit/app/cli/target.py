@@ -9,6 +9,7 @@ import numpy as np
 from cyclopts import App, Parameter
 
 from qsmkit.app import console
+from qsmkit.app.cli.maps import load_map
 from qsmkit.arrays import AnyArray
 from qsmkit.clinical.target import hybrid as mixing
 from qsmkit.clinical.target.acpc import Commissures, Origin
@@ -80,6 +81,7 @@ def cnr(
     cells = [[f"{r[h]:.4g}" if isinstance(r[h], float) else str(r[h]) for h in heads] for r in rows]
     console.print_table(heads, cells, f"Formulas: {', '.join(FORMULAS)}")
     console.out.print("Contrast-to-noise is a weak surrogate of targeting accuracy.", markup=False)
+    console.disclaim()
 
 
 @app.command
@@ -129,6 +131,7 @@ def hybrid(
     inside = _box(marks) if region is None else load_volume(region).data > 0
     if inside.shape != marks.shape:
         raise GeometryError(f"{region} has shape {inside.shape}, not {marks.shape}; resample it first")
+    inside = inside & np.all([np.isfinite(v.data) for v in volumes], axis=0)
     images = [mixing.normalise(v.data, inside) for v in volumes]
     pairs = [
         mixing.Pair(*(np.stack([_voxels(i, marks, label) for i in images], 1) for label in _pair(text)))
@@ -158,6 +161,7 @@ def hybrid(
         rows = [(text, *(f"{r[k]:.3g}" for k in ("t1w", "chi", "hybrid"))) for text, r in ratios.items()]
         title = f"weights: T1w {found[0]:+.3f}, χ {found[1]:+.3f}; contrast on the fitted voxels"
         console.print_table(("pair", "T1w", "χ", "hybrid"), rows, title)
+        console.disclaim()
 
 
 @app.command
@@ -227,6 +231,7 @@ def acpc(
     if rows and not out:
         cells = [[f"{v:.3f}" if isinstance(v, float) else str(v) for v in r.values()] for r in rows]
         console.print_table(list(rows[0]), cells)
+    console.disclaim()
 
 
 @app.command
@@ -256,8 +261,9 @@ def frame(
     else:
         console.out.print(
             f"ring {found.ring:.2f}°, arc {found.arc:.2f}°, {mounting}; entry to target {depth:.2f} mm\n"
-            "Check it on the phantom base. Research use only. Not a medical device.", markup=False,
+            "Check it on the phantom base.", markup=False,
         )  # fmt: skip
+        console.disclaim()
 
 
 @app.command
@@ -296,15 +302,18 @@ def errors(table: Path, /, *, out: Path | None = None, json: Flag = False, overw
     console.print_table(list(each[0]), cells, "mm; angle in degrees; depth positive if too deep")
     lines = [(n, str(s["mean"]), f"{s['sd']:.3g}", f"{s['sem']:.3g}") for n, s in cohort.items()]
     console.print_table(("error", "mean [95 % interval]", "SD", "SEM"), lines, f"{len(found)} leads")
+    console.disclaim()
 
 
 def _together(images: list[Path], labels: Path) -> tuple[list[Volume], AnyArray]:
-    volumes, marks = [load_volume(p) for p in images], load_volume(labels)
+    """Read images and labels on one grid; labels are 0 where an image has no value."""
+    volumes, marks = [load_map(p) for p in images], load_volume(labels)
     for path, volume in zip([*images[1:], labels], [*volumes[1:], marks], strict=True):
         apart = volumes[0].grid.difference(volume.grid)
         if apart:
             raise GeometryError(f"{path} does not lie where {images[0]} does: {apart}; use qsmkit register --resampled")
-    return volumes, np.rint(marks.data).astype(np.int32)
+    there = np.all([np.isfinite(v.data) for v in volumes], axis=0)
+    return volumes, np.where(there, np.rint(marks.data), 0).astype(np.int32)
 
 
 def _pair(text: str) -> tuple[int, int]:

@@ -73,7 +73,10 @@ def normalise(image: AnyArray, region: BoolArray) -> FloatArray:
         raise InputError("the region of normalisation holds no voxel; give one that overlaps the image")
     low, middle, high = np.percentile(voxels, (25, 50, 75))
     if not high > low:
-        raise InputError(f"the image hardly varies in the region of normalisation (quartiles {low:g} and {high:g})")
+        raise InputError(
+            f"the image hardly varies in the region of normalisation (quartiles {low:g} and {high:g}); "
+            "give a region where most voxels have a value"
+        )
     result: FloatArray = ((image - middle) * (NORMAL_IQR / (high - low))).astype(np.float32)
     return result
 
