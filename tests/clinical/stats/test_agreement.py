@@ -8,6 +8,7 @@ from qsmkit.clinical.stats import bland_altman, concordance, fractions, regressi
 from qsmkit.clinical.stats.agreement import agreement
 from qsmkit.clinical.stats.icc import icc_of_pairs
 from qsmkit.clinical.stats.paired import Paired, pair
+from qsmkit.clinical.stats.variance import spread
 from qsmkit.errors import InputError, ParameterError, ShapeError
 
 WRIGHT = [494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427]
@@ -80,6 +81,22 @@ def test_passing_bablok_is_exact_on_a_line_ignores_one_outlier_and_may_be_turned
     noisy = pair(x + rng.normal(0, 0.3, 30), 0.8 * x + 1 + rng.normal(0, 0.3, 30))
     turned = regression.passing_bablok(Paired(noisy.y, noisy.x, noisy.case))
     assert turned.slope.value == pytest.approx(1 / regression.passing_bablok(noisy).slope.value, rel=1e-9)
+
+
+def test_passing_bablok_holds_below_zero_and_has_no_end_that_is_no_order_statistic():
+    rng = np.random.default_rng(6)
+    x = rng.normal(-5, 1, 20)
+    line = regression.passing_bablok(pair(x, x + rng.normal(0, 0.3, 20)))
+    assert line.intercept.low < line.intercept.value < line.intercept.high
+    few = regression.passing_bablok(pair([1.0, 2, 2, 3, 2.5], [1.0, 3, 1, 3, 0.5]))
+    assert few.slope.low == -np.inf
+    assert np.isnan(few.intercept.low)
+
+
+def test_passing_bablok_is_undefined_where_one_method_falls():
+    line = regression.passing_bablok(pair([1.0, 2, 3, 4], [12.0, 10, 8.1, 6]))
+    assert np.isnan(line.slope.value)
+    assert "falls" in line.slope.method
 
 
 def test_ccc_is_pearson_times_the_loss_by_shift_and_scale(peak_flow):
@@ -183,6 +200,31 @@ def test_intervals_cover_what_they_say(patients, sides):
     assert all(abs(c / runs - 0.95) < slack for c in covered.values()), covered
 
 
+@pytest.mark.parametrize("sizes", [[2] * 15, [1, 2, 3, 4, 1] * 4, [2] + [1] * 19])
+def test_clustered_limits_and_spread_cover_also_where_sides_oppose_or_clusters_are_unequal(sizes):
+    rng, runs, covered = np.random.default_rng(3), 200, np.zeros(3)
+    cluster = np.repeat(np.arange(len(sizes)), sizes)
+    place = np.concatenate([np.arange(s) for s in sizes])
+    for _ in range(runs):
+        # the second side of a patient errs the other way: between patients the differences vary less than within
+        shared = rng.normal(size=len(sizes))[cluster] * np.where(place % 2, -1, 1)
+        error = np.sqrt(0.6) * shared + np.sqrt(0.4) * rng.normal(size=cluster.size)
+        truth = 6 + np.sqrt(0.5) * (rng.normal(size=len(sizes))[cluster] + rng.normal(size=cluster.size))
+        p = Paired(truth + error / 2, truth - error / 2, tuple(map(str, range(cluster.size))), cluster)
+        _, sd, lower, upper = bland_altman._components(p, 0.95)
+        covered += [m.low <= t <= m.high for m, t in ((sd, 1), (lower, -1.96), (upper, 1.96))]
+    assert (covered / runs > 0.95 - 0.02 - 3 * np.sqrt(0.95 * 0.05 / runs)).all(), covered / runs
+
+
+def test_the_spread_between_cases_is_covered_where_sides_resemble_each_other():
+    rng, runs, covered = np.random.default_rng(4), 200, 0
+    for _ in range(runs):
+        p = draw(rng, 20, 2, 1.0, 1.0, within_patient=0.9)
+        between = spread(p, bland_altman.bland_altman(p).sd).between
+        covered += between.low <= 1 <= between.high
+    assert covered / runs > 0.95 - 0.03 - 3 * np.sqrt(0.95 * 0.05 / runs)
+
+
 def test_missing_values_are_named_and_left_out():
     found = agreement(pair([1, 2, np.nan, 4, 5], [1, 2, 3, np.nan, 5], case=list("abcde")))
     assert found.pairs.dropped == ("c", "d")
@@ -194,6 +236,32 @@ def test_one_constant_method_leaves_correlations_undefined_and_says_so():
     assert np.isnan(found.statistics["pearson"].value)
     assert found.statistics["fraction_within_0.1"].value == pytest.approx(0.8)
     assert any("in every case" in w for w in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"), [([1.0, 2, 3, 4, 5, 6], [3.0] * 6), ([1.0, 2, 3, 4, 5, 6], [1.5, 3, 4.5, 6, 7.5, 9]),
+                 ([1.0, 2, 3, 4, 5, 6], [1.0, 2, 3, 4, 5, 7]), ([1.0, 2, 3, 4, 5, 6], [1.0, 2, 3, 4, 5, 6])],
+)  # fmt: skip
+@pytest.mark.parametrize("cluster", [None, [0, 0, 1, 1, 2, 2]])
+def test_degenerate_columns_are_analysed_without_an_absurd_interval(x, y, cluster):
+    found = agreement(pair(x, y, cluster=cluster)).statistics
+    assert not np.isinf(found["TDI"].high)
+    assert found["bias"].value == pytest.approx(np.mean(x) - np.mean(y))
+
+
+def test_the_sentence_blames_a_systematic_difference_only_where_there_is_one():
+    rng = np.random.default_rng(12)
+    truth = rng.normal(6, 1, 60)
+    x, y = truth + rng.normal(0, 0.7, 60), truth + rng.normal(0, 0.7, 60)
+    y += x.mean() - y.mean()
+    assert "systematic" not in " ".join(agreement(pair(x, y)).sentences)
+    assert "systematic" in " ".join(agreement(pair(x, y + 2)).sentences)
+
+
+def test_the_margin_of_equivalence_is_said(peak_flow):
+    found = agreement(peak_flow, thresholds=(10, 50), margin=40)
+    assert "within ± 40" in found.statistics["equivalence"].method
+    assert any("shown to be of no consequence" in s and "± 40" in s for s in found.sentences)
 
 
 def test_two_cases_are_analysed_with_what_they_allow():

@@ -49,6 +49,15 @@ def test_two_cases_give_an_interval_as_wide_as_ignorance():
     assert found.low < 0 < found.value < found.high
 
 
+def test_a_negative_correlation_has_an_interval():
+    rng = np.random.default_rng(0)
+    for n in (2, 3, 4, 6) * 100:
+        table = rng.normal(size=(n, 2))
+        table[:, 1] -= 1.9 * table[:, 0]
+        found = icc(table + np.array([0, 3]))["ICC(A,1)"]
+        assert found.low <= found.value <= found.high
+
+
 @pytest.mark.parametrize("table", [[[1, 2]], [[1], [2]], [[1, np.nan], [2, 3]]])
 def test_incomplete_tables_are_refused(table):
     with pytest.raises(InputError, match="complete rows"):

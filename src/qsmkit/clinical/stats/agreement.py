@@ -12,6 +12,9 @@ from qsmkit.clinical.stats.paired import Paired
 from qsmkit.errors import ParameterError
 from qsmkit.measure import Measure
 
+FEW = 10
+"""Cases or clusters below which a warning is given: a modelling choice."""
+
 THRESHOLDS = (0.1, 0.5, 1.0, 2.0)
 """Differences that readers ask about, mm."""
 
@@ -187,9 +190,15 @@ def _sentences(
     yield variance.explain(found, statistics["ICC(A,1)"].value, pairs.unit)
     lower, upper, bias = statistics["lower_limit"], statistics["upper_limit"], statistics["bias"]
     yield (
-        f"{pairs.x_name} is {abs(bias.value):.3g}{unit} {'larger' if bias.value > 0 else 'smaller'} on average; "
-        f"a single case is expected between {lower.value:+.3g} and {upper.value:+.3g}{unit} (limits of agreement)."
+        f"{pairs.x_name} is {abs(bias.value):.3g}{unit} {'larger' if bias.value > 0 else 'smaller'} on average; 95 % "
+        f"of cases are expected to differ by {lower.value:+.3g} to {upper.value:+.3g}{unit} (limits of agreement)."
     )
+    p = p_values["equivalence"]
+    if np.isfinite(p):
+        yield (
+            f"The mean difference is {'' if p < alpha else 'not '}shown to be of no consequence "
+            f"({statistics['equivalence'].method.partition(';')[0]}, p = {p:.2g})."
+        )
     if p_values["proportional_slope"] < alpha:
         yield "The difference changes with size (proportional bias): the limits do not hold over the whole range."
     if p_values["spread_slope"] < alpha:
@@ -203,8 +212,11 @@ def _warnings(pairs: Paired, thresholds: tuple[float, ...], resolution: float | 
     for name, values in ((pairs.x_name, pairs.x), (pairs.y_name, pairs.y)):
         if np.ptp(values) == 0:
             yield f"{name} is {values[0]:g} in every case: correlations are undefined"
-    if pairs.n < 10:
+    if pairs.n < FEW:
         yield f"only {pairs.n} cases: intervals are wide, and normality cannot be judged"
+    if pairs.cluster is not None and pairs.clusters < FEW:
+        none = "; most statistics have no interval" if pairs.clusters < 3 else ""
+        yield f"only {pairs.clusters} clusters: intervals over clusters are wide and approximate{none}"
     if pairs.cluster is not None:
         yield (
             f"{pairs.n} pairs in {pairs.clusters} clusters are not independent: intervals are over clusters; "

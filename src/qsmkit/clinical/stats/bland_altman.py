@@ -1,11 +1,12 @@
 """Bland–Altman analysis: bias, limits of agreement, and whether they may be believed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from qsmkit.clinical.stats.clustered import jackknife, one_way, t_interval, variance_interval
+from qsmkit.clinical.stats.concordance import pearson_r
 from qsmkit.clinical.stats.paired import Paired, Values
 from qsmkit.measure import Measure
 
@@ -116,7 +117,7 @@ def _components(pairs: Paired, confidence: float) -> tuple[Measure, Measure, Mea
     d, n, unit = pairs.difference, pairs.n, pairs.unit
     between, within, size, df_between, df_within = one_way(d, pairs.cluster)
     share = 1 / size
-    variance = max(between * share + within * (1 - share), within if between < within else 0.0)
+    variance = between * share + within * (1 - share)  # unbiased also if sides differ more than patients
     low_b, high_b = variance_interval(between, df_between, confidence)
     low_w, high_w = variance_interval(within, max(df_within, 1), confidence)
     low = variance - np.hypot(share * (between - low_b), (1 - share) * (within - low_w))
@@ -160,9 +161,10 @@ def _pitman_morgan(pairs: Paired, confidence: float) -> tuple[Measure, float]:
         found = stats.pearsonr(total, apart)
         low, high = found.confidence_interval(confidence)
         return Measure(float(found.statistic), float(low), float(high), "1", pairs.n, "Fisher z"), float(found.pvalue)
-    z, error, degrees = jackknife(lambda p: np.arctanh(np.corrcoef(p.x + p.y, p.difference)[0, 1]), pairs)
+    turned = replace(pairs, x=total, y=apart)
+    z, error, degrees = jackknife(lambda p: np.arctanh(np.clip(pearson_r(p), -1 + 1e-12, 1 - 1e-12)), turned)
     bottom, top = (float(np.tanh(end)) for end in t_interval(z, error, degrees, confidence))
-    p = float(2 * stats.t.sf(abs(z / error), degrees))
+    p = float(2 * stats.t.sf(abs(z / error), degrees)) if error > 0 else float("nan")
     return Measure(float(np.tanh(z)), bottom, top, "1", pairs.n, "jackknife over clusters, Fisher z"), p
 
 

@@ -46,7 +46,7 @@ def t_interval(estimate: Values, error: Values, degrees: int, confidence: float)
     return estimate - reach, estimate + reach
 
 
-def variance_interval(variance: float, degrees: int, confidence: float) -> tuple[float, float]:
+def variance_interval(variance: float, degrees: float, confidence: float) -> tuple[float, float]:
     """Return the χ² interval of a variance (or mean square) with its degrees of freedom."""
     tail = (1 - confidence) / 2
     total = degrees * variance

@@ -13,7 +13,7 @@ def pearson(pairs: Paired, *, confidence: float = 0.95) -> Measure:
 
     Clustered pairs get the jackknife over clusters on the same scale.
     """
-    return _correlation(pairs, _pearson, 1 / np.sqrt(max(pairs.n - 3, 0) or np.nan), confidence)
+    return _correlation(pairs, pearson_r, 1 / np.sqrt(max(pairs.n - 3, 0) or np.nan), confidence)
 
 
 def spearman(pairs: Paired, *, confidence: float = 0.95) -> Measure:
@@ -32,7 +32,7 @@ def ccc(pairs: Paired, *, confidence: float = 0.95) -> Measure:
     jackknife over clusters on that scale.
     """
     n, value = pairs.n, _ccc(pairs)
-    r = _pearson(pairs)
+    r = pearson_r(pairs)
     if not (np.isfinite(value) and np.isfinite(r)):
         return Measure(value, np.nan, np.nan, "1", n, "undefined: nothing varies")
     if pairs.cluster is not None:
@@ -51,7 +51,8 @@ def ccc(pairs: Paired, *, confidence: float = 0.95) -> Measure:
     return Measure(value, float(np.tanh(z - reach)), float(np.tanh(z + reach)), "1", n, "Lin's interval, Fisher z")
 
 
-def _pearson(pairs: Paired) -> float:
+def pearson_r(pairs: Paired) -> float:
+    """Return Pearson's r without an interval; NaN if a method is constant."""
     x, y = pairs.x - pairs.x.mean(), pairs.y - pairs.y.mean()
     below = float(np.sqrt((x**2).sum() * (y**2).sum()))
     tiny = 1e-14 * pairs.n * float(np.abs(pairs.x).max() * np.abs(pairs.y).max())
@@ -59,7 +60,7 @@ def _pearson(pairs: Paired) -> float:
 
 
 def _spearman(pairs: Paired) -> float:
-    return _pearson(Paired(stats.rankdata(pairs.x), stats.rankdata(pairs.y), pairs.case))
+    return pearson_r(Paired(stats.rankdata(pairs.x), stats.rankdata(pairs.y), pairs.case))
 
 
 def _ccc(pairs: Paired) -> float:

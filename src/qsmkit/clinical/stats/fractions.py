@@ -69,7 +69,8 @@ def total_deviation_index(pairs: Paired, share: float = 0.9, *, confidence: floa
     """Return the difference that `share` of all pairs stay within, by a normal model, in the pairs' unit.
 
     The solution q of Φ((q − μ)/σ) − Φ((−q − μ)/σ) = share (Lin 2000). The interval is the jackknife's on the scale of
-    log q; its upper end is what "90 % of cases agree within" may safely be said of.
+    log q, and unknown if all differences but one cluster's are zero; its upper end is what "90 % of cases agree within"
+    may safely be said of.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def total_deviation_index(pairs: Paired, share: float = 0.9, *, confidence: floa
 
     def log_index(p: Paired) -> float:
         index = _folded_quantile(p.difference.mean(), p.difference.std(ddof=1), share)
-        return float(np.log(max(index, 1e-300)))
+        return float(np.log(index)) if index > 0 else float("nan")
 
     if np.ptp(pairs.difference) == 0:
         value = abs(float(pairs.difference.mean()))
@@ -116,7 +117,7 @@ def equivalence(pairs: Paired, margin: float, *, alpha: float = 0.05) -> tuple[M
     if pairs.n == 2:
         error, degrees = np.asarray(pairs.difference.std(ddof=1) / np.sqrt(2)), 1
     low, high = t_interval(mean, error, degrees, 1 - 2 * alpha)
-    how = f"{100 * (1 - 2 * alpha):g} % t interval"
+    how = f"two one-sided tests within ± {margin:g}; {100 * (1 - 2 * alpha):g} % t interval"
     measure = Measure(float(mean), float(low), float(high), pairs.unit, pairs.n, how)
     if error == 0:
         return measure, float(abs(mean) >= margin)

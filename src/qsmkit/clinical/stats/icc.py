@@ -155,7 +155,7 @@ def _absolute_interval(a: MeanSquares, icc_a: float, upper: float) -> tuple[floa
     wide, tight = k * icc_a / n, (1 - icc_a) + k * icc_a * (n - 1) / n
     total = wide * a.methods + tight * a.error
     parts = (wide * a.methods) ** 2 / (k - 1) + (tight * a.error) ** 2 / ((n - 1) * (k - 1))
-    v = total**2 / parts if parts > 0 else 1.0
+    v = max(total**2 / parts, k - 1) if parts > 0 else 1.0  # a negative ρ would make the degrees vanish
     f_low, f_high = float(stats.f.ppf(upper, n - 1, v)), float(stats.f.ppf(upper, v, n - 1))
     spread = k * a.methods + (k * n - k - n) * a.error
     return (

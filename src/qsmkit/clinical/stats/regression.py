@@ -75,8 +75,9 @@ def passing_bablok(pairs: Paired, *, confidence: float = 0.95) -> Line:
     """Return Passing and Bablok's line: the shifted median of the slopes between all pairs of points.
 
     Slopes of −1 are left out and those below −1 counted as K, by which the median of the sorted slopes is shifted. The
-    interval is between the order statistics (N ∓ C)/2 + K, with C = z √(n (n − 1)(2 n + 5)/18). It takes pairs for
-    independent; it wants about 30 pairs over a wide range.
+    interval is between the order statistics M₁ + K and N − M₁ + 1 + K, M₁ = (N − C)/2 rounded, with
+    C = z √(n (n − 1)(2 n + 5)/18); an end that is no order statistic is infinite. It takes pairs for independent; it
+    wants about 30 pairs over a wide range, and methods that rise together: it is NaN otherwise.
 
     Parameters
     ----------
@@ -97,20 +98,20 @@ def passing_bablok(pairs: Paired, *, confidence: float = 0.95) -> Line:
         slopes = np.sort(np.where(dx == 0, np.copysign(np.inf, dy), dy / np.where(dx == 0, 1, dx)))
     slopes = slopes[slopes != -1]
     total, shift = len(slopes), int((slopes < -1).sum())
-    if total == 0:
-        nothing = Measure(np.nan, np.nan, np.nan, "1", pairs.n, "undefined: no two points differ")
-        return Line(nothing, nothing)
     middle = (total - 1) / 2 + shift
-    slope = float(slopes[[min(int(np.floor(middle)), total - 1), min(int(np.ceil(middle)), total - 1)]].mean())
+    if total == 0 or middle > total - 1:
+        why = "undefined: no two points differ" if total == 0 else "undefined: one method falls as the other rises"
+        return Line(*(Measure(np.nan, np.nan, np.nan, unit, pairs.n, why) for unit in ("1", pairs.unit)))
+    slope = float(slopes[[int(np.floor(middle)), int(np.ceil(middle))]].mean())
     z = stats.norm.ppf((1 + confidence) / 2)
     reach = z * np.sqrt(pairs.n * (pairs.n - 1) * (2 * pairs.n + 5) / 18)
     first = round((total - reach) / 2)
     last = total - first + 1
-    low = float(slopes[first + shift - 1]) if 1 <= first + shift <= total else float("-inf")
-    high = float(slopes[last + shift - 1]) if 1 <= last + shift <= total else float("inf")
-    ends = [np.median(pairs.y - b * pairs.x) if np.isfinite(b) else np.nan for b in (high, slope, low)]
+    low = float(slopes[first + shift - 1]) if first >= 1 else float("-inf")
+    high = float(slopes[last + shift - 1]) if last + shift <= total else float("inf")
+    start, *ends = (float(np.median(pairs.y - b * pairs.x)) if np.isfinite(b) else np.nan for b in (slope, high, low))
     how = "Passing–Bablok" if pairs.cluster is None else "Passing–Bablok, taking pairs for independent"
     return Line(
         Measure(slope, min(low, slope), max(high, slope), "1", pairs.n, how),
-        Measure(float(ends[1]), float(ends[0]), float(ends[2]), pairs.unit, pairs.n, how),
+        Measure(start, float(np.min([start, *ends])), float(np.max([start, *ends])), pairs.unit, pairs.n, how),
     )

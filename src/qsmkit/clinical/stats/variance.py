@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmkit.clinical.stats.clustered import jackknife, t_interval, variance_interval
+from qsmkit.clinical.stats.clustered import jackknife, variance_interval
 from qsmkit.clinical.stats.icc import MeanSquares, mean_squares
 from qsmkit.clinical.stats.paired import Paired
 from qsmkit.measure import Measure
 
 POOR, MODERATE, GOOD = 0.5, 0.75, 0.9
 """Grades of Koo and Li (2016): poor below, then moderate, good, excellent."""
+
+SYSTEMATIC = 0.05
+"""Loss of ICC(A,1) against what the spreads imply from which a systematic difference is named: a modelling choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Spread:
     difference : Measure
         Standard deviation of the differences between the methods, in the pairs' unit.
     implied_icc : float
-        σ_between²/(σ_between² + σ_difference²/2), a pure number.
+        σ_between²/(σ_between² + MS_E), a pure number; MS_E = σ_difference²/2 for independent pairs.
     """
 
     between: Measure
@@ -37,8 +40,8 @@ class Spread:
 def spread(pairs: Paired, difference: Measure, *, confidence: float = 0.95) -> Spread:
     """Return the standard deviation between cases beside that of the differences, and the ICC that they imply.
 
-    σ_between² = (MS_R − MS_E)/2. Its interval is recovered from those of both mean squares (Zou & Donner 2008), or,
-    with clusters, the jackknife's.
+    σ_between² = (MS_R − MS_E)/2. Its interval is recovered from the χ² intervals of both mean squares (Zou & Donner
+    2008); with clusters, a mean square has the degrees of freedom that its jackknife error stands for, 2 MS²/SE².
 
     Parameters
     ----------
@@ -51,16 +54,16 @@ def spread(pairs: Paired, difference: Measure, *, confidence: float = 0.95) -> S
     """
     a = _squares(pairs)
     variance = (a.cases - a.error) / 2
-    if pairs.cluster is None:
-        how = "variance recovery"
-        low_r, high_r = variance_interval(a.cases, a.n - 1, confidence)
-        low_e, high_e = variance_interval(a.error, a.n - 1, confidence)
-        low = variance - math.hypot(a.cases - low_r, high_e - a.error) / 2
-        high = variance + math.hypot(high_r - a.cases, a.error - low_e) / 2
-    else:
-        how = "jackknife over clusters"
-        found, error, degrees = jackknife(lambda p: (_squares(p).cases - _squares(p).error) / 2, pairs)
-        low, high = (float(end) for end in t_interval(found, error, degrees, confidence))
+    degrees, how = (a.n - 1.0, a.n - 1.0), "variance recovery"
+    if pairs.cluster is not None:
+        how = "variance recovery, degrees of freedom by jackknife over clusters"
+        squares, error, _ = jackknife(lambda p: np.array([_squares(p).cases, _squares(p).error]), pairs)
+        found = np.where(error == 0, a.n - 1, 2 * (squares / np.where(error == 0, 1, error)) ** 2)
+        degrees = float(found[0]), float(found[1])
+    low_r, high_r = variance_interval(a.cases, degrees[0], confidence)
+    low_e, high_e = variance_interval(a.error, degrees[1], confidence)
+    low = variance - math.hypot(a.cases - low_r, high_e - a.error) / 2
+    high = variance + math.hypot(high_r - a.cases, a.error - low_e) / 2
     value, bottom, top = (float(np.sqrt(max(v, 0.0))) for v in (variance, low, high))
     between = Measure(value, bottom, top, pairs.unit, pairs.n, how)
     total = value**2 + a.error
@@ -87,15 +90,12 @@ def explain(found: Spread, icc: float, unit: str) -> str:
     )
     if np.isnan(icc):
         return "The intraclass correlation is undefined: nothing varies."
-    if icc >= MODERATE:
-        return f"The intraclass correlation is {grade(icc)} ({icc:.2f}) because {facts}."
-    if found.between.value < found.difference.value:
-        return (
-            f"The intraclass correlation is {grade(icc)} ({icc:.2f}) because {facts}: one cannot tell the cases "
-            "apart by either method. A correlation or a normalised plot can hide this; the fractions of cases that "
-            "agree within a stated distance cannot."
+    told = f"The intraclass correlation is {grade(icc)} ({icc:.2f}) because {facts}"
+    if found.implied_icc - icc > SYSTEMATIC:
+        told += f"; alone they imply {found.implied_icc:.2f}, and a systematic difference counts against it"
+    if found.implied_icc < POOR:
+        told += (
+            ": one cannot tell the cases apart by either method. A correlation or a normalised plot can hide this; the "
+            "fractions of cases that agree within a stated distance cannot"
         )
-    return (
-        f"The intraclass correlation is {grade(icc)} ({icc:.2f}): {facts}, "
-        "and a systematic difference counts against it."
-    )
+    return f"{told}."
