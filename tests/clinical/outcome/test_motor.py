@@ -133,6 +133,7 @@ def test_impossible_doses_are_refused(doses):
     [
         ([Visit("a", 0, "off", "", 120)], "another scale"),
         ([Visit("a", 0, "off", "", 40), Visit("a", 0, "off", "", 41)], "twice"),
+        ([Visit("a", 0, "off", "", 40), Visit("a", 0, "off", "off", 41)], "twice"),
         ([Visit("a", -3, "off", "", 40)], "negative"),
         ([Visit("a", 0, "off", "on", 40)], "before surgery"),
         ([Visit("a", 6, "off", "on", 40)], "month 0"),
@@ -142,6 +143,35 @@ def test_impossible_doses_are_refused(doses):
 def test_impossible_visits_are_refused(visits, words):
     with pytest.raises(InputError, match=words):
         compare(visits, UPDRS_III)
+
+
+def test_a_score_of_zero_before_surgery_makes_no_responder_and_no_failure():
+    visits = [Visit(p, m, "off", "on" if m else "", s) for p, first, last in (("a", 40, 20), ("b", 50, 45), ("c", 0, 0))
+              for m, s in ((0, first), (6, last))]  # fmt: skip
+    (found,) = compare(visits, UPDRS_III)
+    assert (found.statistics["responders"].value, found.statistics["responders"].n) == (0.5, 2)
+    nothing = [Visit(p, m, "off", "on" if m else "", 0) for p in "ab" for m in (0, 6)]
+    assert np.isnan(compare(nothing, UPDRS_III)[0].statistics["responders"].value)
+
+
+def test_two_visits_of_few_patients_have_the_interval_of_the_paired_t_test():
+    before, after = [52, 44, 38, 61, 47], [30, 20, 22, 33, 31]
+    visits = [Visit(str(i), m, "off", "on" if m else "", s) for i, pair in enumerate(zip(before, after, strict=True))
+              for m, s in zip((0, 6), pair, strict=True)]  # fmt: skip
+    found, paired = mixed_model(visits, "off", "on")[6], compare(visits, UPDRS_III)[0].statistics["change"]
+    assert (found.low, found.high) == pytest.approx((paired.low, paired.high), rel=0.01)
+
+
+def test_a_condition_that_too_few_patients_reach_is_left_out_aloud():
+    visits, distance = cohort(np.random.default_rng(3), n=5)
+    few = [v for v in visits if v.month < 12 or v.patient in {"P0", "P1"}]
+    with pytest.warns(DataWarning, match="12 months.*no relation"):
+        found = study(few, UPDRS_III, distance=distance)
+    assert len(found.relations) == 2
+    lost = [Visit(v.patient, v.month, v.medication, v.stimulation, np.nan if v.patient == "P2" else v.score)
+            for v in visits if v.patient in {"P0", "P1", "P2"}]  # fmt: skip
+    with pytest.warns(DataWarning, match="left out"):
+        assert study(lost, UPDRS_III).models == {}
 
 
 def test_scores_without_a_baseline_are_left_out_aloud():

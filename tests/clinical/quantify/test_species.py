@@ -125,6 +125,14 @@ def test_calcium_needs_the_user_s_own_line():
 def test_unknown_errors_stay_unknown():
     plain = Measure(46.1, math.nan, math.nan, "ppm·mm³", 1, "as given")
     assert math.isnan(iron_mass(plain, 3).low)
+    bare = Measure(0.1, math.nan, math.nan, "ppm", 1, "as given")
+    below = Measure(-0.1, math.nan, math.nan, "ppm", 1, "as given")
+    line = published(-0.00095, 0.00005, unit="mg/mL", source="site phantom")
+    for found in (iron(bare), iron(chi(0.1), chi_zero=bare), gadolinium(bare), gadolinium(chi(0.2), bare),
+                  calcium(below, line)):  # fmt: skip
+        assert math.isnan(found.low)
+        assert math.isnan(found.high)
+        assert "not known" in found.method
 
 
 @pytest.mark.parametrize(

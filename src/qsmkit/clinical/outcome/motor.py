@@ -86,7 +86,7 @@ class Comparison:
         Each patient with both scores.
     statistics : dict of str to Measure
         "baseline", "score" and "change" (mean, points), "percent_of_means" and "mean_percent" (improvement),
-        "responders" and "clinically_better" (shares).
+        "responders" (of those whose baseline is not zero) and "clinically_better" (shares).
     p_t, p_wilcoxon : float
         Paired tests of no change.
     """
@@ -113,7 +113,7 @@ def check_visits(visits: Sequence[Visit], scale: Scale) -> None:
     Raises
     ------
     InputError
-        A score is outside the scale, a visit is listed twice, a month is negative, stimulation is on before surgery, or
+        A score is outside the scale, a visit is listed twice (before surgery in one state of medication), a month is negative, stimulation is on before surgery, or
         there is no baseline.
     """
     seen: set[tuple[str, float, str, str]] = set()
@@ -127,7 +127,7 @@ def check_visits(visits: Sequence[Visit], scale: Scale) -> None:
             raise InputError(f"patient {v.patient}: month {v.month:g} is negative; 0 is the baseline before surgery")
         if v.month == 0 and v.stimulation == "on":
             raise InputError(f"patient {v.patient} has stimulation on at month 0, before surgery; correct the row")
-        key = (v.patient, v.month, v.medication, v.stimulation)
+        key = (v.patient, v.month, v.medication, v.stimulation if v.month else "")
         if key in seen:
             raise InputError(f"patient {v.patient}, month {v.month:g} is listed twice in one state; keep one row")
         seen.add(key)
@@ -267,7 +267,7 @@ def _summary(changes: Sequence[Change], confidence: float) -> tuple[dict[str, Me
         "change": mean(after - before, "points", confidence),
         "percent_of_means": _percent_of_means(before, after, confidence),
         "mean_percent": mean(percent, "%", confidence),
-        "responders": _share([c.responder for c in changes], confidence),
+        "responders": _share([c.responder for c in changes if np.isfinite(c.percent)], confidence),
         "clinically_better": _share(better, confidence),
     }
     difference = after - before
@@ -289,6 +289,8 @@ def _percent_of_means(before: npt.NDArray[np.float64], after: npt.NDArray[np.flo
 
 
 def _share(hits: Sequence[bool], confidence: float) -> Measure:
+    if not hits:
+        return Measure(np.nan, np.nan, np.nan, "1", 0, "undefined: every baseline is zero")
     p, n = float(np.mean(hits)), len(hits)
     low, high = wilson(p, n, float(stats.norm.ppf((1 + confidence) / 2)))
     return Measure(p, min(low, p), max(high, p), "1", n, "Wilson")

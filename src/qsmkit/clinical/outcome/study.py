@@ -1,7 +1,10 @@
 """All that a table of motor scores says."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from qsmkit.clinical.outcome.mixed import mixed_model
 from qsmkit.clinical.outcome.motor import (
@@ -16,7 +19,7 @@ from qsmkit.clinical.outcome.motor import (
     stimulation_effect,
 )
 from qsmkit.clinical.outcome.scales import Scale
-from qsmkit.errors import InputError
+from qsmkit.errors import DataWarning, InputError
 from qsmkit.measure import Measure
 
 
@@ -94,16 +97,26 @@ def study(
     Raises
     ------
     InputError
-        As `compare`, or too few patients have a distance.
+        As `compare`.
+
+    Warns
+    -----
+    DataWarning
+        As `compare` and `mixed_model`, or too few patients of a condition have a distance.
     """
     comparisons = compare(visits, scale, confidence=confidence)
     models = {}
     for medication, stimulation in sorted({(c.medication, c.stimulation) for c in comparisons}):
         name = f"medication {medication or 'not given'}, stimulation {stimulation or 'not given'}"
-        if len({v.patient for v in visits if v.medication == medication}) >= 3:
+        if len({v.patient for v in visits if v.medication == medication and np.isfinite(v.score)}) >= 3:
             models[name] = mixed_model(visits, medication, stimulation, confidence=confidence)
     apart = dict(distance or {})
-    relations = {c.name: relation(c, apart, unit="mm", confidence=confidence) for c in comparisons if apart}
+    relations = {}
+    for c in comparisons if apart else ():
+        try:
+            relations[c.name] = relation(c, apart, unit="mm", confidence=confidence)
+        except InputError as error:
+            warnings.warn(DataWarning(f"{c.name}: no relation to the lead's distance, {error}"), stacklevel=2)
     return Outcome(
         scale, tuple(visits), comparisons, levodopa_response(visits, confidence=confidence),
         list(stimulation_effect(visits, confidence=confidence)), models, relations,

@@ -74,11 +74,14 @@ class Calibration:
         Parameters
         ----------
         chi, error : float
-            Measured susceptibility and its standard error, ppm.
+            Measured susceptibility and its standard error, ppm; NaN if that is not known, which leaves no interval.
         n : int
             Observations behind it.
         """
         value = (chi - self.intercept) / self.slope
+        how = f"inverse of χ = {self.intercept:.4g} + {self.slope:.4g} c ({self.source})"
+        if math.isnan(error):
+            return Measure(value, math.nan, math.nan, self.unit, n, f"{how}; no interval, the error of χ is not known")
         line = self._line_variance(value)
         # the measurement's error is known, the line's is estimated: degrees of freedom after Welch and Satterthwaite
         share = line / (line + error**2) if line + error**2 > 0 else 1.0
@@ -86,7 +89,7 @@ class Calibration:
         a = self.slope**2 - t2 * self.slope_error**2
         b = self.slope * (chi - self.intercept) + t2 * self.covariance
         c = (chi - self.intercept) ** 2 - t2 * (error**2 + self.intercept_error**2)
-        how = f"inverse of χ = {self.intercept:.4g} + {self.slope:.4g} c ({self.source}), Fieller's interval"
+        how += ", Fieller's interval"
         if a <= 0:
             return Measure(value, math.nan, math.nan, self.unit, n, f"{how}: no ends, the slope is not clear of zero")
         reach = math.sqrt(max(b**2 - a * c, 0.0))

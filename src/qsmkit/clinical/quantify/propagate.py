@@ -11,9 +11,9 @@ Z = float(stats.norm.ppf(0.975))
 
 
 def standard_error(measure: Measure) -> float:
-    """Return the standard error that a 95 % interval stands for, in the measure's unit; 0 where none is known."""
+    """Return the standard error that a 95 % interval stands for, in the measure's unit; NaN where none is known."""
     width = measure.high - measure.low
-    return width / (2 * Z) if math.isfinite(width) else 0.0
+    return width / (2 * Z) if math.isfinite(width) else math.nan
 
 
 def known(measure: Measure) -> bool:
