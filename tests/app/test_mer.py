@@ -33,6 +33,13 @@ def test_spans_are_joined_to_the_image_s_as_they_are_written(qsmkit, tracks, tmp
     assert "1 rows have no partner" in ran.err
 
 
+def test_spans_that_are_lower_bounds_are_named_when_compared(qsmkit, tmp_path):
+    table = tmp_path / "spans.csv"
+    table.write_text("track,a,b,open_end\n1,5,5.2,False\n2,4,4.1,True\n3,6,5.5,False\n4,5.5,5,True\n")
+    ran = qsmkit("agree", table, "--x", "a", "--y", "b", "--json")
+    assert "2 spans have an open end" in ran.err
+
+
 def test_raw_recordings_give_the_same_as_their_rms(qsmkit, tmp_path):
     neo = pytest.importorskip("neo")
     import quantities as pq

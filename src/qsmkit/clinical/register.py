@@ -331,7 +331,7 @@ def _edges(fixed: Volume, moving: Volume, transform: Transform) -> Gate:
 
 
 def _overlap(fixed: Volume, moving: Volume, transform: Transform) -> Gate:
-    """Return how much of the smaller head is inside the other image."""
+    """Return how much of the fixed head lies inside the moving image."""
     points = fixed.grid.world(_foreground_points(fixed))
     index = moving.grid.voxel(transform.apply(points))
     share = float(np.all((index >= -0.5) & (index <= np.array(moving.grid.shape) - 0.5), axis=1).mean())

@@ -66,7 +66,7 @@ def methods_sentence(found: Agreement) -> str:
         f"Agreement of {p.x_name} and {p.y_name} ({p.n} complete pairs) was described by the intraclass correlations "
         "ICC(1,1), ICC(A,1) and ICC(C,1), Lin's concordance correlation, Bland–Altman limits of agreement "
         "(bias ± 1.96 SD), Deming and Passing–Bablok regression, and the fraction of cases that differ by no more than "
-        f"{', '.join(f'{t:g}' for t in found.thresholds)} {p.unit}. {independence} "
+        f"{', '.join(f'{t:g}' for t in found.thresholds)}{'' if p.unit == '1' else f' {p.unit}'}. {independence} "
         f"Computed with qsmkit {version('qsmkit')}."
     )
 

@@ -56,6 +56,26 @@ def test_a_track_that_stops_inside_says_so():
     span = propose_span(*track(4.0, -9.0))
     assert span.open_end
     assert span.exit.value == -3.0
+    assert np.isnan(span.span.high)
+    assert np.isnan(span.exit.low)
+    assert propose_span(*track(4.0, -2.5)).open_end, "one quiet site makes no exit"
+
+
+def test_a_track_that_starts_inside_says_so():
+    depth = np.arange(10.0, -3, -0.5)
+    rms = np.where(depth > 8.9, 30.0, 8.0)
+    span = propose_span(depth, rms, baseline=10)
+    assert span.open_end
+    assert np.isnan(span.entry.high)
+
+
+def test_coarse_steps_above_the_nucleus_widen_the_entry_s_interval():
+    depth = np.array([*np.arange(15.0, 3.9, -1), *np.arange(3.5, -4, -0.25)])
+    rms = np.where((depth <= 4.45) & (depth >= -1.1), 20.0, 8.0)
+    span = propose_span(depth, rms)
+    assert (span.entry.low, span.entry.high) == pytest.approx((4, 5))
+    assert span.exit.high - span.exit.low == pytest.approx(0.25)
+    assert span.span.low <= 5.55 <= span.span.high
 
 
 def test_a_silent_track_has_no_span():

@@ -276,6 +276,11 @@ def test_equal_columns_agree_perfectly():
     assert found["sd_difference"].value == 0
 
 
+def test_pure_numbers_have_no_unit_in_words():
+    found = agreement(pair([1.0, 2, 3, 5], [1.1, 2.2, 2.9, 5.1]), resolution=1)
+    assert not any("0.5 1" in w or "of 1 1" in w for w in (*found.warnings, *found.sentences))
+
+
 def test_thresholds_finer_than_the_step_are_warned_of(peak_flow):
     assert any("finer" in w for w in agreement(peak_flow, thresholds=(1, 50), resolution=10).warnings)
 

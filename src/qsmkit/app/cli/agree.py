@@ -91,6 +91,8 @@ def agree(
         rows, alone = join_tables(rows, read_table(join), on or [])
         if alone:
             console.say(f"warning: {len(alone)} rows have no partner and are left out: {'; '.join(alone)}")
+    if open_ends := rows.columns.get("open_end", []).count("True"):
+        console.say(f"warning: {open_ends} spans have an open end: they are lower bounds, taken for measured here")
     pairs = pair(
         [scale_x * v for v in rows.numbers(x)],
         [scale_y * v for v in rows.numbers(y)],

@@ -68,7 +68,7 @@ def mer(
         })  # fmt: skip
         return
     lines = [
-        (name, str(s.entry), str(s.exit), str(s.span), "exit not reached: a lower bound" if s.open_end else "")
+        (name, str(s.entry), str(s.exit), str(s.span), "an end was not seen: a lower bound" if s.open_end else "")
         if s else (name, "none", "none", "none", f"no {consecutive} sites in a row are {rise:g} times the background")
         for name, s in found.items()
     ]  # fmt: skip

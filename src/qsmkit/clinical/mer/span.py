@@ -30,11 +30,14 @@ class Span:
     Attributes
     ----------
     entry, exit : Measure
-        Depths in mm above the target; their intervals are half a step to either side.
+        Depths in mm above the target; their intervals reach from the last quiet site to the first loud one, and have no
+        ends where it was not seen.
     span : Measure
-        Length in mm, entry minus exit, with the interval ± 1.96 σ, σ = √2 step/√12.
+        Length in mm, entry minus exit, with the interval ± 1.96 σ, σ² = (step² at the entry + step² at the exit)/12;
+        without ends where entry or exit was not seen.
     open_end : bool
-        Whether the deepest site is still loud, so that the exit was not seen and the span is a lower bound.
+        Whether entry or exit was not seen, as the uppermost site is loud or too few quiet ones follow: the span is a
+        lower bound.
     intervals : tuple of (float, float)
         Entry and exit of every loud stretch, uppermost first; the longest one is the span.
     """
@@ -118,20 +121,25 @@ def propose_span(
         return None
     edges = [(_edge(d, first), _edge(d, last + 1)) for first, last in stretches]
     longest = int(np.argmax([top - bottom for top, bottom in edges]))
-    top, bottom = edges[longest]
-    step = float(np.median(-np.diff(d)))
-    reach = 1.96 * math.sqrt(2) * step / math.sqrt(12)
+    first, last = stretches[longest]
+    entry = _boundary(d, first, seen=first > 0)
+    end = _boundary(d, last + 1, seen=last + consecutive < len(d))
+    length = entry.value - end.value
+    if math.isnan(entry.low) or math.isnan(end.low):
+        span = Measure(length, math.nan, math.nan, "mm", len(d), "an end was not seen: a lower bound")
+        return Span(entry, end, span, True, tuple(edges))
+    reach = 1.96 * math.hypot(entry.high - entry.low, end.high - end.low) / math.sqrt(12)
+    span = Measure(length, max(0.0, length - reach), length + reach, "mm", len(d), "± 1.96 √(Σ step²/12)")
+    return Span(entry, end, span, False, tuple(edges))
+
+
+def _boundary(depth: npt.NDArray[np.float64], below: int, *, seen: bool) -> Measure:
+    """Return the boundary above site `below`, between that site and the one above it."""
+    value, n = _edge(depth, below), len(depth)
+    if not seen:
+        return Measure(value, math.nan, math.nan, "mm", n, "not seen: where the loud sites end")
     how = "threshold on the normalised RMS; half a step to either side"
-    length = Measure(
-        top - bottom, max(0.0, top - bottom - reach), top - bottom + reach, "mm", len(d), "± 1.96 √2 step/√12"
-    )
-    return Span(
-        Measure(top, top - step / 2, top + step / 2, "mm", len(d), how),
-        Measure(bottom, bottom - step / 2, bottom + step / 2, "mm", len(d), how),
-        length,
-        stretches[longest][1] == len(d) - 1,
-        tuple(edges),
-    )
+    return Measure(value, float(depth[below]), float(depth[below - 1]), "mm", n, how)
 
 
 def _stretches(loud: npt.NDArray[np.bool_], consecutive: int) -> Sequence[tuple[int, int]]:

@@ -129,8 +129,9 @@ def check_thresholds(thresholds: Sequence[float], resolution: float | None, unit
     """Return a warning for each threshold finer than the measurement's step or voxel, both in `unit`."""
     if resolution is None:
         return []
+    u = "" if unit == "1" else f" {unit}"
     return [
-        f"agreement within {t:g} {unit} is finer than the measurement's resolution of {resolution:g} {unit}: "
+        f"agreement within {t:g}{u} is finer than the measurement's resolution of {resolution:g}{u}: "
         "it says more about rounding than about the methods"
         for t in thresholds
         if t < resolution
