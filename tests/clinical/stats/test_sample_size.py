@@ -105,7 +105,8 @@ def test_agreement_studies_shrink_with_the_width_asked_for():
     "call",
     [
         lambda: Design(alpha=0), lambda: Design(power=1), lambda: Design(m=0), lambda: Design(rho=1.2),
-        lambda: Design(m=3, rho=-0.6), lambda: Design(ratio=0), lambda: Design(dropout=1),
+        lambda: Design(m=3, rho=-0.6), lambda: Design(m=2, rho=-1), lambda: icc_width(-0.9, 0.2, methods=4),
+        lambda: limits_width(1, 0.5, confidence=95), lambda: Design(ratio=0), lambda: Design(dropout=1),
         lambda: continuous(0, 1, Design()), lambda: continuous(1, 0, Design()), lambda: binary(0.3, 0.3, Design()),
         lambda: binary(0, 0.3, Design()),
         lambda: binary(0.31, 0.3099999, Design()), lambda: rate(1, 1, Design()), lambda: rate(1, 2, Design(), years=0),

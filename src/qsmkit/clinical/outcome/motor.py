@@ -113,8 +113,8 @@ def check_visits(visits: Sequence[Visit], scale: Scale) -> None:
     Raises
     ------
     InputError
-        A score is outside the scale, a visit is listed twice (before surgery in one state of medication), a month is negative, stimulation is on before surgery, or
-        there is no baseline.
+        A score is outside the scale, a visit is listed twice (before surgery in one state of medication), a month is
+        negative, stimulation is on before surgery, or there is no baseline.
     """
     seen: set[tuple[str, float, str, str]] = set()
     for v in visits:

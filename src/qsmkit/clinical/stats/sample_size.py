@@ -58,8 +58,8 @@ class Design:
         if self.m < 1:
             raise ParameterError(f"m = {self.m} assessments; give at least 1")
         lowest = -1 / (self.m - 1) if self.m > 1 else -1.0
-        if not lowest <= self.rho <= 1:
-            raise ParameterError(f"rho = {self.rho} is not between {lowest:.3g} and 1, the range for m = {self.m}")
+        if not lowest < self.rho <= 1:
+            raise ParameterError(f"rho = {self.rho} is not in ({lowest:.3g}, 1], the range for m = {self.m}")
         if not self.ratio > 0:
             raise ParameterError(f"ratio = {self.ratio} is not positive; give patients of arm 2 for each of arm 1")
         if not 0 <= self.dropout < 1:
@@ -240,9 +240,10 @@ def icc_width(icc: float, width: float, *, methods: int = 2, confidence: float =
     ParameterError
         A number is out of range.
     """
-    if not (-1 < icc < 1 and 0 < width < 2 and methods >= 2 and 0 < confidence < 1):
+    if not (methods >= 2 and -1 / (methods - 1) < icc < 1 and 0 < width < 2 and 0 < confidence < 1):
         raise ParameterError(
-            f"icc = {icc}, width = {width}, methods = {methods}; give −1 < icc < 1, 0 < width < 2 and 2 methods or more"
+            f"icc = {icc}, width = {width}, methods = {methods}, confidence = {confidence}; give 2 methods or more, "
+            "−1/(methods − 1) < icc < 1, 0 < width < 2 and a confidence between 0 and 1"
         )
     k, z = methods, float(stats.norm.ppf((1 + confidence) / 2))
     n = 8 * z**2 * (1 - icc) ** 2 * (1 + (k - 1) * icc) ** 2 / (k * (k - 1) * width**2) + 1
@@ -269,10 +270,13 @@ def limits_width(sd: float, width: float, *, confidence: float = 0.95) -> int:
     Raises
     ------
     ParameterError
-        A number is not positive.
+        A number is out of range.
     """
-    if not (sd > 0 and width > 0):
-        raise ParameterError(f"sd = {sd}, width = {width}; give positive numbers in one unit")
+    if not (sd > 0 and width > 0 and 0 < confidence < 1):
+        raise ParameterError(
+            f"sd = {sd}, width = {width}, confidence = {confidence}; give positive numbers in one unit and a "
+            "confidence between 0 and 1"
+        )
 
     tails = ((1 - confidence) / 2, (1 + confidence) / 2)
 
