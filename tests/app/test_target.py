@@ -81,6 +81,9 @@ def test_errors_of_a_cohort(qsmkit, tmp_path):
     assert [e["depth"] for e in ran.json["leads"]] == pytest.approx([2, -1])
     assert ran.json["cohort"]["radial"]["mean"]["value"] == pytest.approx(2.5)
     assert "SEM" in qsmkit("target", "errors", tmp_path / "leads.csv").out
+    lines = (tmp_path / "leads.csv").read_text().splitlines()
+    (tmp_path / "twice.csv").write_text("\n".join([*lines, lines[1]]) + "\n")
+    assert "twice" in qsmkit("target", "errors", tmp_path / "twice.csv").err
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,14 @@ def test_errors_by_hand():
     assert (found.right, found.anterior, found.superior) == (3, 4, -2)
 
 
+def test_a_lead_without_a_direction_has_the_errors_of_its_point():
+    found = placement((0, 0, 0), (0, 0, 70), (3, 4, -2), reached_entry=(np.nan,) * 3)
+    assert (found.euclidean, found.radial) == pytest.approx((29**0.5, 5))
+    assert np.isnan(found.angle)
+    with pytest.raises(InputError, match="three coordinates"):
+        placement((0, 0, 0), (0, 0, 70), (3, 4, -2), reached_entry=(3, np.nan, 68))
+
+
 def test_radial_and_axial_radial_differ_on_an_oblique_path():
     entry = np.array([40.0, 30, 60])
     lead = placement((0, 0, 0), entry, (1.0, 0, 0), reached_entry=entry + np.array([1.0, 0, 0]))

@@ -288,7 +288,11 @@ def errors(table: Path, /, *, out: Path | None = None, json: Flag = False, overw
         for name in ("target", "entry", "reached", "reached_entry", "offset")
         if name in ("target", "entry", "reached") or f"{name}_x" in rows.columns
     }
-    found = {lead: placement(**{n: p[i] for n, p in points.items()}) for i, lead in enumerate(rows.text("lead"))}
+    leads = rows.text("lead")
+    twice = next((lead for lead in leads if leads.count(lead) > 1), None)
+    if twice is not None:
+        raise InputError(f"{table} lists lead {twice!r} twice; name each lead of each patient differently")
+    found = {lead: placement(**{n: p[i] for n, p in points.items()}) for i, lead in enumerate(leads)}
     each = [{"lead": lead} | asdict(e) for lead, e in found.items()]
     if out:
         write_table(out, each, overwrite=overwrite)

@@ -64,7 +64,8 @@ def placement(
     reached : (3,) array
         The point of the lead that should be at the target, mm.
     reached_entry : (3,) array, optional
-        Another point of the lead, towards the skull, mm: line, angle and axial radial error need it.
+        Another point of the lead, towards the skull, mm, NaN if it is not known: line, angle and axial radial error
+        need it.
     offset : (3,) array
         Planned move to the microelectrode track that was chosen, mm; it is not an error.
 
@@ -84,8 +85,11 @@ def placement(
     u, apart = (t - e) / length, p - t
     depth = float(apart @ u)
     axial, line, angle = float("nan"), float("nan"), float("nan")
-    if reached_entry is not None:
-        v = p - np.asarray(reached_entry, np.float64)
+    other = np.asarray(np.nan if reached_entry is None else reached_entry, np.float64)
+    if not np.isnan(other).all():
+        v = p - other
+        if v.shape != (3,) or not np.isfinite(v).all():
+            raise InputError(f"the other point of the lead is {other.tolist()}; give three coordinates in mm, or none")
         if not np.linalg.norm(v) > 1e-6:
             raise InputError("both points of the lead are the same; give two different ones")
         v /= np.linalg.norm(v)
