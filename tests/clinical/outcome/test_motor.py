@@ -152,6 +152,16 @@ def test_a_score_of_zero_before_surgery_makes_no_responder_and_no_failure():
     assert (found.statistics["responders"].value, found.statistics["responders"].n) == (0.5, 2)
     nothing = [Visit(p, m, "off", "on" if m else "", 0) for p in "ab" for m in (0, 6)]
     assert np.isnan(compare(nothing, UPDRS_III)[0].statistics["responders"].value)
+    words = " ".join(study(nothing, UPDRS_III).sentences())
+    assert "nan" not in words
+    assert "0 % of 2 patients by what matters" in words
+
+
+def test_equal_changes_have_a_rank_test():
+    visits = [Visit(str(i), m, "off", "on" if m else "", 40 - m) for i in range(6) for m in (0, 6)]
+    (found,) = compare(visits, UPDRS_III)
+    assert np.isnan(found.p_t)
+    assert found.p_wilcoxon == pytest.approx(2 / 2**6)
 
 
 def test_two_visits_of_few_patients_have_the_interval_of_the_paired_t_test():

@@ -88,7 +88,7 @@ class Comparison:
         "baseline", "score" and "change" (mean, points), "percent_of_means" and "mean_percent" (improvement),
         "responders" (of those whose baseline is not zero) and "clinically_better" (shares).
     p_t, p_wilcoxon : float
-        Paired tests of no change.
+        Paired tests of no change; NaN where they are undefined, as all changes are equal (t) or zero (Wilcoxon).
     """
 
     month: float
@@ -271,9 +271,8 @@ def _summary(changes: Sequence[Change], confidence: float) -> tuple[dict[str, Me
         "clinically_better": _share(better, confidence),
     }
     difference = after - before
-    if np.ptp(difference) == 0:
-        return found, float("nan"), float("nan")
-    return found, float(stats.ttest_rel(after, before).pvalue), float(stats.wilcoxon(difference).pvalue)
+    p_t = float(stats.ttest_rel(after, before).pvalue) if np.ptp(difference) > 0 else float("nan")
+    return found, p_t, float(stats.wilcoxon(difference).pvalue) if difference.any() else float("nan")
 
 
 def _percent_of_means(before: npt.NDArray[np.float64], after: npt.NDArray[np.float64], confidence: float) -> Measure:

@@ -59,16 +59,20 @@ class Outcome:
     def sentences(self) -> Iterator[str]:
         """Yield what the numbers mean."""
         for c in self.comparisons:
-            s = c.statistics
+            s, better = c.statistics, c.statistics["clinically_better"]
+            reached = f"{_of(s['responders'])} improved by {RESPONSE:g} % or more, " if s["responders"].n else ""
             yield (
-                f"{c.name}: the score changed by {s['change']} from {s['baseline'].value:.3g}; of "
-                f"{s['responders'].n} patients {100 * s['responders'].value:.0f} % improved by {RESPONSE:g} % or more, "
-                f"{100 * s['clinically_better'].value:.0f} % by what matters to patients ({self.scale.source})."
+                f"{c.name}: the score changed by {s['change']} from {s['baseline'].value:.3g}; {reached}{_of(better)} "
+                f"by what matters to patients ({self.scale.source})."
             )
         if self.levodopa_response:
             yield f"Before surgery, medication improved the score by {self.levodopa_response}."
         for month, state, m in self.stimulation_effect:
             yield f"At {month:g} months, medication {state or 'not given'}, stimulation improved the score by {m}."
+
+
+def _of(share: Measure) -> str:
+    return f"{100 * share.value:.0f} % of {share.n} patients"
 
 
 def study(
