@@ -83,6 +83,12 @@ def test_labels_measurements_and_surfaces_follow_the_map(qsmkit, chi, tmp_path):
     )  # fmt: skip
     assert (ran.status, ran.json["regions"]) == (0, 1), ran.err
     assert "R STN" in str(dcmread(tmp_path / "sr.dcm"))
+    ran = qsmkit("roi", chi, "--labels", labels, "--json", "--out", tmp_path / "regions.tsv")
+    (tmp_path / "printed.json").write_text(ran.out)
+    for name in ("regions.tsv", "printed.json"):
+        report = tmp_path / f"{name}.dcm"
+        ran = qsmkit("export", "sr", tmp_path / name, report, "--reference", tmp_path / "chi", "--json")
+        assert (ran.status, ran.json["regions"]) == (0, 2), ran.err
     ran = qsmkit("export", "stl", labels, tmp_path / "stl", "--source", tmp_path / "chi", "--json")
     assert [m["File"] for m in ran.json] == ["001_L-STN.stl", "002_R-STN.stl"]
     assert ran.json[0]["FrameOfReferenceUID"] == dcmread(tmp_path / "chi" / "IM0001.dcm").FrameOfReferenceUID

@@ -73,6 +73,7 @@ def test_image_and_recording_are_joined_by_patient_side_and_track(qsmkit, tmp_pa
     assert ran.json["bias"]["value"] == pytest.approx(-0.3)
     assert ran.json["bias"]["n"] == 11
     assert "P5, R" in ran.err
+    assert "P4, R" in qsmkit(*arguments).out
 
 
 @pytest.mark.parametrize(

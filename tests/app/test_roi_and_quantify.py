@@ -120,3 +120,10 @@ def test_voxels_without_a_susceptibility_do_not_pull_means_to_zero(qsmkit, maps)
     assert qsmkit(*arguments, "--mask", maps / "mine.nii.gz").json == ran.json
     plain = qsmkit(*arguments[:-1])
     assert "Not a medical device" in plain.out
+
+
+@pytest.mark.parametrize(("chi", "said"), [("nan", "not a number"), (130, "no tissue's susceptibility; give ppm")])
+def test_a_value_in_ppb_or_none_at_all_is_refused(qsmkit, chi, said):
+    ran = qsmkit("quantify", "iron", "--chi", chi)
+    assert (ran.status, ran.out) == (1, "")
+    assert said in ran.err

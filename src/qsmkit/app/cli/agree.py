@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from qsmkit.app import console
 from qsmkit.clinical.stats.agreement import THRESHOLDS, Agreement, agreement
 from qsmkit.clinical.stats.paired import pair
-from qsmkit.io.tables import join_tables, read_table
+from qsmkit.io.tables import Table, join_tables, read_table
 from qsmkit.reports.agreement import write_agreement
 from qsmkit.reports.html import cell
 
@@ -58,7 +58,7 @@ def agree(
     cluster
         Column that names the patient, if a patient has several rows (two sides).
     case
-        Column that names the case; the row's number if omitted.
+        Column that names the case; by default the columns of --on, or the row's number.
     thresholds
         Differences that count as agreement, in the unit; 0.1 0.5 1 2 if omitted.
     unit
@@ -96,7 +96,7 @@ def agree(
     pairs = pair(
         [scale_x * v for v in rows.numbers(x)],
         [scale_y * v for v in rows.numbers(y)],
-        case=rows.text(case) if case else None,
+        case=_names(rows, [case] if case else on or []),
         cluster=rows.text(cluster) if cluster else None,
         unit=unit, x_name=x, y_name=y, same_unit=same_unit,
     )  # fmt: skip
@@ -112,6 +112,10 @@ def agree(
         console.print_json(found.as_dict())
     else:
         _print(found)
+
+
+def _names(rows: Table, columns: list[str]) -> list[str] | None:
+    return [", ".join(parts) for parts in zip(*map(rows.text, columns), strict=True)] or None
 
 
 def _print(found: Agreement) -> None:

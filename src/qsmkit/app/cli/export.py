@@ -195,8 +195,8 @@ def sr(
     Parameters
     ----------
     measurements
-        JSON of `uncertainty regions --json`, or a table with value, unit, and name or label; low, high, n, method and
-        quantity where known.
+        JSON or table of `roi`, JSON of `uncertainty regions`, or a table with value, unit, and name or label; low,
+        high, n, method and quantity where known.
     out
         File to make, .dcm.
     reference

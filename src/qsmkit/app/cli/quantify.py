@@ -25,6 +25,10 @@ app = App(name="quantify", help="From susceptibility to chemistry, each number w
 
 Flag = Annotated[bool, Parameter(negative="")]
 
+LARGEST = 10.0
+"""Susceptibility (ppm) beyond which a value is taken for one in ppb: that of the densest calcification, vein at first
+pass and haematoma is smaller; a modelling choice."""
+
 
 @app.command
 def calibrate(
@@ -253,6 +257,10 @@ def oxygen(
 
 
 def _measure(value: float, error: float | None, unit: str = "ppm") -> Measure:
+    if not math.isfinite(value):
+        raise InputError(f"{value} {unit} is not a number; leave it out")
+    if unit == "ppm" and abs(value) > LARGEST:
+        raise InputError(f"{value:g} ppm is no tissue's susceptibility; give ppm, 0.13 where the map says 130 ppb")
     if error is None or math.isnan(error):
         return Measure(value, math.nan, math.nan, unit, 1, "as given, without an interval")
     if error < 0:

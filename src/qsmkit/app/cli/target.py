@@ -121,7 +121,7 @@ def hybrid(
     share
         Weight of T1w if fixed.
     out
-        NIfTI file to write, with a JSON sidecar that holds the weights.
+        NIfTI file to write, NaN where χ has no value, with a JSON sidecar that holds the weights.
     json
         Print JSON on stdout.
     overwrite

@@ -79,14 +79,18 @@ class Finding:
     measure: Measure
 
 
+_ROI = {"mean": "value", "voxels": "n"}
+"""Columns of `qsmkit roi`, and what they are here."""
+
+
 def read_findings(path: Path, names: Mapping[int, str] | None = None) -> list[Finding]:
-    """Read measurements from a table or from JSON as `uncertainty regions --json` prints it.
+    """Read measurements from a table or JSON, as `roi` and `uncertainty regions --json` make them.
 
     Parameters
     ----------
     path : Path
         .json, or a table. Columns or keys: `value`, `unit` and either `name` or `label`; `low`, `high`, `n`, `method`
-        and `quantity` if known.
+        and `quantity` if known; `mean` and `voxels` stand for `value` and `n` where there is no `value`.
     names : mapping of int to str, optional
         Names of labels.
 
@@ -97,7 +101,8 @@ def read_findings(path: Path, names: Mapping[int, str] | None = None) -> list[Fi
     """
     rows = _json_rows(path) if path.suffix.lower() == ".json" else _table_rows(path)
     made = []
-    for number, row in enumerate(rows, 1):
+    for number, given in enumerate(rows, 1):
+        row = given if "value" in given else {_ROI.get(k, k): v for k, v in given.items()}
         where = f"{path}, measurement {number}"
         label, unit = str(row.get("label") or ""), str(row.get("unit") or "")
         region = str(row.get("name") or "")
@@ -280,13 +285,14 @@ def _json_rows(path: Path) -> list[Mapping[str, Any]]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as JSON ({error}); check the file") from error
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
-        raise InputError(f"{path} is not a list of measurements; give what uncertainty regions --json prints")
+        raise InputError(f"{path} is not a list of measurements; give what roi or uncertainty regions --json prints")
     return content
 
 
 def _table_rows(path: Path) -> list[Mapping[str, Any]]:
     table = read_table(path)
-    table.text("value"), table.text("unit")
+    from_roi = "mean" in table.columns and "value" not in table.columns
+    table.text("mean" if from_roi else "value"), table.text("unit")
     return [{name: column[i] for name, column in table.columns.items()} for i in range(len(table))]
 
 
