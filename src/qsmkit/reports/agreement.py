@@ -67,7 +67,7 @@ def methods_sentence(found: Agreement) -> str:
         "ICC(1,1), ICC(A,1) and ICC(C,1), Lin's concordance correlation, Bland–Altman limits of agreement "
         "(bias ± 1.96 SD), Deming and Passing–Bablok regression, and the fraction of cases that differ by no more than "
         f"{', '.join(f'{t:g}' for t in found.thresholds)}{'' if p.unit == '1' else f' {p.unit}'}. {independence} "
-        f"Computed with qsmkit {version('qsmkit')}."
+        f"Intervals hold {100 * found.confidence:g} %. Computed with qsmkit {version('qsmkit')}."
     )
 
 
@@ -125,7 +125,7 @@ def _curve(axes: Axes, found: Agreement, unit: str) -> None:
     p = found.pairs
     reach = 1.1 * max(float(np.abs(p.difference).max()), found.thresholds[-1])
     steps = np.linspace(reach / 120, reach, 120)
-    curve = [fractions.agreement_fraction(p, float(t)) for t in steps]
+    curve = [fractions.agreement_fraction(p, float(t), confidence=found.confidence) for t in steps]
     low, middle, high = ([100 * getattr(m, end) for m in curve] for end in ("low", "value", "high"))
     axes.fill_between(steps, low, high, color=ACCENT, alpha=0.15, lw=0)
     axes.plot(steps, middle, color=ACCENT, lw=1.5)

@@ -276,6 +276,11 @@ def test_equal_columns_agree_perfectly():
     assert found["sd_difference"].value == 0
 
 
+def test_the_mean_difference_is_said_with_its_sign_and_interval(peak_flow):
+    words = " ".join(agreement(peak_flow).sentences)
+    assert "Wright minus mini is -2.118 [-22.05, 17.81] l/min on average" in words
+
+
 def test_pure_numbers_have_no_unit_in_words():
     found = agreement(pair([1.0, 2, 3, 5], [1.1, 2.2, 2.9, 5.1]), resolution=1)
     assert not any("0.5 1" in w or "of 1 1" in w for w in (*found.warnings, *found.sentences))

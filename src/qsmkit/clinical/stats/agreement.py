@@ -29,6 +29,8 @@ class Agreement:
         What was analysed.
     thresholds : tuple of float
         Differences that count as agreement, in the pairs' unit.
+    confidence : float
+        Of every interval; that of equivalence is 1 − 2 (1 − confidence).
     statistics : dict of str to Measure
         By name; see `agreement`.
     p_values : dict of str to float
@@ -48,6 +50,7 @@ class Agreement:
 
     pairs: Paired
     thresholds: tuple[float, ...]
+    confidence: float
     statistics: dict[str, Measure]
     p_values: dict[str, float]
     bland_altman: ba.BlandAltman
@@ -170,7 +173,7 @@ def agreement(
         scaled = ba.normalised(pairs, normalise)
         normalised = (scaled, ba.bland_altman(scaled, confidence=confidence))
     return Agreement(
-        pairs, steps, statistics, p_values, limits, normalised, found,
+        pairs, steps, confidence, statistics, p_values, limits, normalised, found,
         tuple(_sentences(pairs, statistics, p_values, found, steps, 1 - confidence)),
         tuple(_warnings(pairs, steps, resolution)),
     )  # fmt: skip
@@ -190,8 +193,8 @@ def _sentences(
     yield variance.explain(found, statistics["ICC(A,1)"].value, pairs.unit)
     lower, upper, bias = statistics["lower_limit"], statistics["upper_limit"], statistics["bias"]
     yield (
-        f"{pairs.x_name} is {abs(bias.value):.3g}{unit} {'larger' if bias.value > 0 else 'smaller'} on average; 95 % "
-        f"of cases are expected to differ by {lower.value:+.3g} to {upper.value:+.3g}{unit} (limits of agreement)."
+        f"{pairs.x_name} minus {pairs.y_name} is {bias} on average; "
+        f"95 % of cases are expected to differ by {lower.value:+.3g} to {upper.value:+.3g}{unit} (limits of agreement)."
     )
     p = p_values["equivalence"]
     if np.isfinite(p):
