@@ -27,6 +27,15 @@ def test_the_line_is_recovered_and_one_bad_tube_hardly_moves_it():
     assert abs(stats.linregress(SERIES, chi).slope - 0.35) > 0.05
 
 
+def test_rounded_samples_are_not_taken_for_exact():
+    chi = np.round(0.3 * SERIES + 0.01, 3)
+    chi[3] += 0.02
+    line = fit(SERIES, chi, unit="mM", source="phantom")
+    assert line.slope == pytest.approx(0.3, abs=1e-3)
+    assert line.scatter > 0.005
+    assert line.slope_error > 1e-4
+
+
 def test_slope_and_concentration_intervals_cover():
     rng, slope, concentration, runs = np.random.default_rng(3), 0, 0, 600
     for _ in range(runs):

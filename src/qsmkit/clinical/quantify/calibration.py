@@ -138,6 +138,8 @@ def fit(
 ) -> Calibration:
     """Fit a line to a series of samples by robust regression (Huber's weights).
 
+    Where most samples lie exactly on the line, the scatter is that of all about it by least squares.
+
     Parameters
     ----------
     concentration : (n,) array
@@ -171,10 +173,13 @@ def fit(
         return Calibration(float(line[1]), float(line[0]), 0.0, 0.0, 0.0, 0.0, len(c), unit, source, temperature_c,
                            field_strength)  # fmt: skip
     model = RLM(x, design, M=HuberT()).fit()
-    covariance = np.asarray(model.cov_params())
+    line, covariance, scatter = model.params, np.asarray(model.cov_params()), float(model.scale)
+    if scatter <= 1e-12 * float(np.abs(x).max()):  # most samples exactly on the line, as rounded ones: the others tell
+        scatter = float(np.sqrt(((x - design @ line) ** 2).sum() / (len(c) - 2)))
+        covariance = scatter**2 * np.linalg.inv(design.T @ design)
     return Calibration(
-        float(model.params[1]), float(model.params[0]), float(covariance[1, 1] ** 0.5), float(covariance[0, 0] ** 0.5),
-        float(covariance[0, 1]), float(model.scale), len(c), unit, source, temperature_c, field_strength,
+        float(line[1]), float(line[0]), float(covariance[1, 1] ** 0.5), float(covariance[0, 0] ** 0.5),
+        float(covariance[0, 1]), scatter, len(c), unit, source, temperature_c, field_strength,
     )  # fmt: skip
 
 
