@@ -63,6 +63,7 @@ def test_a_good_head_passes_every_check(head):
     assert len(found) == 18
     assert overall(found) == "PASS"
     assert headline(found) == "all 18 checks passed"
+    assert headline(found, 2) == "all 18 checks passed; 2 warnings to read"
 
 
 def test_checks_run_with_masks_alone(head):

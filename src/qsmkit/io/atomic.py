@@ -31,7 +31,7 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     scratch = path.with_name(f".partial-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         if path.exists() and not overwrite:
-            raise OutputError(f"{path} is there already; ask for overwriting, or choose another folder")
+            raise OutputError(f"{path} is there already; pass --overwrite (overwrite=True), or choose another folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         yield scratch
         scratch.replace(path)
@@ -97,7 +97,7 @@ def _check_replaceable(path: Path, ours: Callable[[Path], bool], *, overwrite: b
         raise OutputError(f"{path} is a file, not a folder; choose another place")
     there = [p for p in path.rglob("*") if not p.is_dir()]
     if there and not overwrite:
-        raise OutputError(f"{path} is not empty; ask for overwriting, or choose another folder")
+        raise OutputError(f"{path} is not empty; pass --overwrite (overwrite=True), or choose another folder")
     foreign = next((p for p in there if not ours(p)), None)
     if foreign:
         raise OutputError(f"{path} holds {foreign.name}, which is not ours to delete; choose another folder")

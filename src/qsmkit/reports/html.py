@@ -150,7 +150,7 @@ def _summary(result: Result, found: list[Check]) -> dict[str, Any]:
         "scan": result.scan.name,
         "recipe": result.plan.recipe.name,
         "verdict": overall(found),
-        "headline": headline(found),
+        "headline": headline(found, len(result.warnings)),
         "warnings": result.warnings,
         "checks": [c.as_dict() for c in found],
         "reference": result.reference.as_dict() if result.reference else None,

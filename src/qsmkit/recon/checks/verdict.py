@@ -49,13 +49,14 @@ def overall(checks: Sequence[Check]) -> Outcome:
     return OUTCOMES[max((c.verdict for c in checks), key=VERDICTS.index, default="ok")]
 
 
-def headline(checks: Sequence[Check]) -> str:
-    """Return the outcome in one line."""
+def headline(checks: Sequence[Check], warnings: int = 0) -> str:
+    """Return the outcome in one line, with the number of warnings that stand beside it."""
+    told = f"; {warnings} warning{'s' * (warnings > 1)} to read" if warnings else ""
     counts = {v: [c.name for c in checks if c.verdict == v] for v in ("bad", "look")}
     if not any(counts.values()):
-        return f"all {len(checks)} checks passed"
+        return f"all {len(checks)} checks passed{told}"
     words = {"bad": "failed", "look": "to look at"}
-    return "; ".join(f"{words[v]}: {', '.join(names)}" for v, names in counts.items() if names)
+    return "; ".join(f"{words[v]}: {', '.join(names)}" for v, names in counts.items() if names) + told
 
 
 def check(
