@@ -10,7 +10,7 @@ import pytest
 
 import qsmkit as qk
 import qsmkit.recon
-from qsmkit.app.cli.stages import COMMANDS
+from qsmkit.app.cli.commands import VERBS
 from qsmkit.errors import OutputError
 from qsmkit.method import METHODS, STAGES
 from qsmkit.reports.html import DISCLAIMER
@@ -61,7 +61,7 @@ def test_every_command_has_help(qsmkit, command):
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_every_method_is_a_command_whose_help_names_its_settings(qsmkit, name):
     entry = METHODS[name]
-    ran = qsmkit(COMMANDS.get(entry.stage, entry.stage), name.replace("_", "-"), "--help")
+    ran = qsmkit(VERBS.get(entry.stage, entry.stage), name.replace("_", "-"), "--help")
     assert (ran.status, ran.err) == (0, "")
     for setting in entry.parameters:
         assert f"--{setting.replace('_', '-')}" in ran.out

@@ -11,7 +11,9 @@ from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError
 
 from qsmkit.app import console
+from qsmkit.app.cli.commands import COMMANDS, VERBS
 from qsmkit.errors import ParameterError, QsmkitError
+from qsmkit.method import STAGES
 from qsmkit.physics import fft
 
 DONE, COULD_NOT, USAGE = 0, 1, 2
@@ -19,29 +21,6 @@ DONE, COULD_NOT, USAGE = 0, 1, 2
 
 def build() -> App:
     """Return the command with all its subcommands."""
-    from qsmkit.app.cli import (
-        agree,
-        check,
-        convert,
-        deidentify,
-        demo,
-        doctor,
-        export,
-        mer,
-        methods,
-        outcome,
-        quantify,
-        recon,
-        regions,
-        register,
-        roi,
-        score,
-        simulate,
-        stages,
-        target,
-        trial,
-    )
-
     app = App(
         name="qsmkit",
         version=version("qsmkit"),
@@ -50,27 +29,10 @@ def build() -> App:
         default_parameter=Parameter(negative_iterable=()),
         suppress_keyboard_interrupt=False,
     )
-    app.command(demo.demo)
-    app.command(convert.convert)
-    app.command(check.check)
-    app.command(recon.recon)
-    app.command(simulate.app)
-    app.command(methods.methods)
-    for stage in stages.build():
-        app.command(stage)
-    app["uncertainty"].command(regions.regions)
-    app.command(score.score)
-    app.command(agree.agree)
-    app.command(mer.mer)
-    app.command(register.register)
-    app.command(roi.roi)
-    app.command(quantify.app)
-    app.command(outcome.outcome)
-    app.command(target.app)
-    app.command(trial.app)
-    app.command(export.app)
-    app.command(deidentify.deidentify)
-    app.command(doctor.doctor)
+    for name, place in COMMANDS.items():
+        app.command(f"qsmkit.app.cli.{place}", name=name)
+    for stage in STAGES:
+        app.command(f"qsmkit.app.cli.stages:{stage}", name=VERBS.get(stage, stage))
     return app
 
 

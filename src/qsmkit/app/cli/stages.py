@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 import qsmkit.method
 import qsmkit.recon
 from qsmkit.app import console
+from qsmkit.app.cli.commands import VERBS
 from qsmkit.arrays import AnyArray, as_float
 from qsmkit.artifacts import ARTIFACTS, Kind
 from qsmkit.errors import GeometryError, InputError, OutputError, ShapeError
@@ -20,10 +21,8 @@ from qsmkit.io.image_kind import require_phase
 from qsmkit.io.nifti import load_volume, save_volume
 from qsmkit.io.phase_scale import to_radians
 from qsmkit.io.sidecar import read_inherited, write_sidecar
-from qsmkit.method import METHODS, STAGES, Method, Stage
+from qsmkit.method import METHODS, STAGES, Method
 
-COMMANDS: dict[Stage, str] = {"inversion": "invert", "relaxometry": "relax", "separation": "separate"}
-"""Commands that are not called like their stage."""
 SEVERAL: dict[Kind, str] = {"series": "echo", "orientations": "orientation", "coils": "coil"}
 """Kinds of artifact that may come in several files, and what is in each."""
 
@@ -34,18 +33,19 @@ _Files = Annotated[list[Path], Parameter(consume_multiple=True)]
 _Numbers = Annotated[list[float], Parameter(consume_multiple=True)]
 
 
-def build() -> list[App]:
-    """Return a command for each stage, with a subcommand for each of its methods."""
+def __getattr__(name: str) -> App:
+    """Return the command of a stage by the stage's name: made when it is asked for."""
+    if name not in STAGES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     qsmkit.method.load_plugins()
-    stages = []
-    for stage in STAGES:
-        members = [m for m in METHODS.values() if m.stage == stage]
-        names = ", ".join(m.name for m in members)
-        app = App(name=COMMANDS.get(stage, stage), help=f"Run one {stage} method on files: {names}.")
-        for entry in members:
-            app.command(_command(entry), name=entry.name.replace("_", "-"))
-        stages.append(app)
-    return stages
+    members = [m for m in METHODS.values() if m.stage == name]
+    names = ", ".join(m.name for m in members)
+    app = App(name=VERBS.get(members[0].stage, name), help=f"Run one {name} method on files: {names}.")
+    for entry in members:
+        app.command(_command(entry), name=entry.name.replace("_", "-"))
+    if name == "uncertainty":
+        app.command("qsmkit.app.cli.regions:regions", name="regions")
+    return app
 
 
 def _command(entry: Method) -> Callable[..., None]:
