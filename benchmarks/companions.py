@@ -15,7 +15,8 @@ from benchmarks.patients import load, wrap
 from qsmkit.physics.box import Box
 from qsmkit.physics.dipole import dipole_kernel
 from qsmkit.physics.fft import convolve
-from qsmkit.recon.separation.relaxivity import RELAXIVITY, relaxivity
+from qsmkit.physics.signal import RELAXIVITY
+from qsmkit.recon.separation.relaxivity import relaxivity
 
 DIRECTIONS = np.array([[0.0, 0.0, 1.0], [0.34, 0.0, 0.94], [0.0, 0.34, 0.94]])
 """B0 in voxel axes: upright, and turned by 20° about two axes."""

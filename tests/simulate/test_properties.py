@@ -3,9 +3,10 @@ import pytest
 
 from qsmkit.errors import ParameterError
 from qsmkit.grid import Grid
+from qsmkit.physics.signal import RELAXIVITY
 from qsmkit.simulate.body import Body
 from qsmkit.simulate.iron import CURVES, iron
-from qsmkit.simulate.properties import DECAY_PER_PPM, SOURCES, of_person, properties
+from qsmkit.simulate.properties import SOURCES, of_person, properties
 from qsmkit.simulate.tissue import Label
 
 GRID = Grid.tilted((10, 10, len(SOURCES)))
@@ -45,7 +46,7 @@ def test_reversible_decay_follows_from_the_sources_at_every_sample():
     p = properties(body(texture=1.0))
     brain = np.array([s.r2prime is None for s in SOURCES.values()])
     np.testing.assert_allclose(
-        p.r2prime[..., brain], DECAY_PER_PPM * (p.chi_positive - p.chi_negative)[..., brain], rtol=1e-4)
+        p.r2prime[..., brain], RELAXIVITY * (p.chi_positive - p.chi_negative)[..., brain], rtol=1e-4)
     assert p.chi_positive.min() >= 0
     assert p.chi_negative.max() <= 0
     assert all(v.dtype == np.float32 for v in (p.chi, p.r2, p.r2prime, p.t1, p.density))

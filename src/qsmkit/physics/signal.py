@@ -9,6 +9,9 @@ from qsmkit.compiled import parallel, prange
 
 Values = TypeVar("Values", float, FloatArray)
 
+RELAXIVITY = 137.0
+"""R2′ at 3 T per susceptibility of its sources, of either sign, 1/s per ppm (Shin 2021); it grows with the field."""
+
 T1_OF_WATER = 4.3
 """Longitudinal relaxation time of free water at body temperature, s, at any field (recalled)."""
 

@@ -16,14 +16,12 @@ import numpy as np
 
 from qsmkit.arrays import FloatArray
 from qsmkit.errors import ParameterError
+from qsmkit.physics.signal import RELAXIVITY
 from qsmkit.simulate.body import Body
 from qsmkit.simulate.iron import CURVES, REFERENCE_AGE, iron
 from qsmkit.simulate.tissue import Label, spread
 
 Disease = Literal["healthy", "parkinson"]
-
-DECAY_PER_PPM = 137.0
-"""D_r at 3 T, 1/s per ppm."""
 
 
 class Sources(NamedTuple):
@@ -174,6 +172,6 @@ def of_person(age: float, disease: Disease, rng: np.random.Generator) -> Mapping
             chi_positive += low + (high - low) * excess
         r2prime = tissue.r2prime
         if r2prime is None:
-            r2prime = DECAY_PER_PPM * (chi_positive - tissue.chi_negative)
+            r2prime = RELAXIVITY * (chi_positive - tissue.chi_negative)
         table[label] = tissue._replace(chi_positive=float(chi_positive), r2prime=float(r2prime))
     return table

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.clinical.stats.agreement import THRESHOLDS, Agreement, agreement
 from qsmkit.clinical.stats.paired import pair
 from qsmkit.io.tables import Table, join_tables, read_table
@@ -36,10 +37,10 @@ def agree(
     normalise: Literal["minmax", "z"] | None = None,
     scale_x: float = 1.0,
     scale_y: float = 1.0,
-    same_unit: Annotated[bool, Parameter(negative="")] = False,
+    same_unit: Flag = False,
     out: Path | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    json: Flag = False,
+    overwrite: Flag = False,
 ) -> None:
     """Say how well two methods agree: how often within given distances, case by case, and every usual statistic.
 

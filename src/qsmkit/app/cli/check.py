@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.io import bids
 from qsmkit.io.bids_filter import read_filter
 from qsmkit.pipeline.acquisition import check_acquisition
@@ -23,7 +24,7 @@ def check(
     bids_filter_file: Path | None = None,
     out: Path | None = None,
     overwrite: bool = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Flag = False,
 ) -> int:
     """Hold the acquisition of every scan against the consensus: PASS, WARN or FAIL, item by item.
 

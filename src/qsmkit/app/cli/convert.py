@@ -2,11 +2,9 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.io.dicom_in.convert import convert as convert_folder
 from qsmkit.io.dicom_in.report import Row
 
@@ -18,9 +16,9 @@ def convert(
     *,
     participant_label: str | None = None,
     session_label: str | None = None,
-    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Flag = False,
     overwrite: bool = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Flag = False,
 ) -> int:
     """Convert a folder of DICOM to a BIDS dataset, and say what became of every series.
 

@@ -1,11 +1,9 @@
 """`qsmkit deidentify`: scans without their patients."""
 
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.app.console import UsageError
 from qsmkit.io.deidentify.folder import deidentify as deidentify_folder
 from qsmkit.io.deidentify.folder import write_crosswalk
@@ -21,10 +19,10 @@ def deidentify(
     /,
     *,
     key_file: Path,
-    keep_characteristics: Annotated[bool, Parameter(negative="")] = False,
+    keep_characteristics: Flag = False,
     crosswalk: Path | None = None,
     overwrite: bool = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Flag = False,
 ) -> None:
     """Remove the patient from DICOM objects, NIfTI images and sidecars (PS3.15 basic profile), and verify it.
 

@@ -1,16 +1,13 @@
 """`qsmkit mer`: entry, exit and span of a nucleus along microelectrode tracks, proposed from loudness."""
 
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.clinical.mer.span import BASELINE, CONSECUTIVE, RISE, Span, propose_span
 from qsmkit.io.mer import read_profiles
 from qsmkit.io.tables import write_table
-
-Flag = Annotated[bool, Parameter(negative="")]
 
 
 def mer(

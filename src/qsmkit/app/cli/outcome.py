@@ -4,11 +4,10 @@ import math
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, cast
-
-from cyclopts import Parameter
+from typing import Any, cast
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.clinical.outcome.motor import State, Visit
 from qsmkit.clinical.outcome.scales import scale as known_scale
 from qsmkit.clinical.outcome.study import Outcome, study
@@ -17,8 +16,6 @@ from qsmkit.io.atomic import write_text
 from qsmkit.io.sidecar import as_json
 from qsmkit.io.tables import Table, read_table
 from qsmkit.reports.outcome import write_outcome
-
-Flag = Annotated[bool, Parameter(negative="")]
 
 STATES = {"on": "on", "off": "off", "": "", "1": "on", "0": "off", "none": "", "yes": "on", "no": "off"}
 

@@ -2,11 +2,11 @@
 
 import math
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.clinical.quantify import calcium as ca
 from qsmkit.clinical.quantify import gadolinium as gd
 from qsmkit.clinical.quantify import iron as fe
@@ -22,8 +22,6 @@ from qsmkit.measure import Measure
 from qsmkit.physics.magnetism import BODY, SPIO_SATURATION
 
 app = App(name="quantify", help="From susceptibility to chemistry, each number with its interval.")
-
-Flag = Annotated[bool, Parameter(negative="")]
 
 LARGEST = 10.0
 """Susceptibility (ppm) beyond which a value is taken for one in ppb: that of the densest calcification, vein at first

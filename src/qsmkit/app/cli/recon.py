@@ -14,6 +14,7 @@ from cyclopts import Group, Parameter
 import qsmkit.recon  # noqa: F401  (registers the methods)
 from qsmkit import method
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.app.console import UsageError
 from qsmkit.arrays import AnyArray
 from qsmkit.errors import GeometryError, MaskError, QsmkitError
@@ -66,9 +67,9 @@ def recon(
     set: Annotated[list[str] | None, Parameter(consume_multiple=True, group=_HOW)] = None,  # noqa: A002
     uncertainty: Annotated[int | None, Parameter(group=_HOW)] = None,
     work: Path | None = None,
-    no_cache: Annotated[bool, Parameter(negative="")] = False,
+    no_cache: Flag = False,
     overwrite: bool = False,
-    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Flag = False,
     json: bool = False,
 ) -> int:
     """Reconstruct susceptibility maps from a BIDS dataset, or from loose files.

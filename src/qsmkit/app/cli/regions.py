@@ -1,12 +1,11 @@
 """`qsmkit uncertainty regions`: means of regions with the intervals that repeats with new noise give."""
 
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from cyclopts import Parameter
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.errors import GeometryError, InputError
 from qsmkit.io.nifti import load_volume
 from qsmkit.recon.uncertainty.repeats import CONFIDENCE, region_difference, region_means
@@ -20,7 +19,7 @@ def regions(
     *,
     minus: int | None = None,
     confidence: float = CONFIDENCE,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Flag = False,
 ) -> None:
     """Print the mean susceptibility of every labelled region with its interval.
 

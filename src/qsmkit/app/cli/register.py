@@ -2,18 +2,14 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.app.cli.main import COULD_NOT, DONE
 from qsmkit.clinical.register import Kind, resample
 from qsmkit.clinical.register import register as register_images
 from qsmkit.io.nifti import load_volume, save_volume
 from qsmkit.io.transforms import format_of, write_transform
-
-Flag = Annotated[bool, Parameter(negative="")]
 
 
 def register(

@@ -7,6 +7,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.app.cli.maps import CHI, load_map
 from qsmkit.artifacts import ARTIFACTS
 from qsmkit.clinical.rois import Noise, Outliers, Region, regions
@@ -16,8 +17,6 @@ from qsmkit.io.nifti import load_volume
 from qsmkit.io.sidecar import as_json
 from qsmkit.io.tables import read_table, write_table
 from qsmkit.volume import Volume
-
-Flag = Annotated[bool, Parameter(negative="")]
 
 UNITS = {a.bids.rsplit("_", 1)[-1]: a.unit for a in ARTIFACTS.values() if a.bids}
 

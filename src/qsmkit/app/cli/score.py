@@ -1,12 +1,11 @@
 """`qsmkit score`: a map against the truth."""
 
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from cyclopts import Parameter
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.errors import GeometryError
 from qsmkit.io.nifti import load_volume
 from qsmkit.metrics import Score
@@ -28,8 +27,8 @@ def score(
     *,
     mask: Path,
     labels: Path | None = None,
-    match: Annotated[bool, Parameter(negative="")] = False,
-    qsm_ci: Annotated[bool, Parameter(negative="")] = False,
+    match: Flag = False,
+    qsm_ci: Flag = False,
     json: bool = False,
 ) -> None:
     """Score a susceptibility (or field) map against the truth, by depth below the true mask's edge.

@@ -9,6 +9,7 @@ import numpy as np
 from cyclopts import App, Parameter
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.app.cli.maps import load_map
 from qsmkit.arrays import AnyArray
 from qsmkit.clinical.target import hybrid as mixing
@@ -25,7 +26,6 @@ from qsmkit.volume import Volume
 
 app = App(name="target", help="Targeting: contrast, hybrid images, AC–PC and frame coordinates, errors of leads.")
 
-Flag = Annotated[bool, Parameter(negative="")]
 Point = tuple[float, float, float]
 Many = Parameter(consume_multiple=True)
 

@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 from scipy import stats
 
 from qsmkit.app import console
+from qsmkit.app.cli.flags import Flag
 from qsmkit.clinical.monitor.trial_table import trial_table
 from qsmkit.clinical.stats import sample_size, trial_power
 from qsmkit.clinical.stats.sample_size import Design, Size
@@ -18,7 +19,6 @@ app = App(name="trial", help="Size and power of trials with imaging outcomes.")
 size = App(name="size", help="How many patients are needed, with every assumption.")
 app.command(size)
 
-Flag = Annotated[bool, Parameter(negative="")]
 Trial = Annotated[Design, Parameter(name="*")]
 
 READINGS = (

@@ -16,8 +16,9 @@ from qsmkit.physics.box import Box
 from qsmkit.physics.derivatives import gradient_symbol
 from qsmkit.physics.dipole import Kernel
 from qsmkit.physics.fft import irfftn, rfftn
+from qsmkit.physics.signal import RELAXIVITY
 from qsmkit.recon.inversion.splitting import Penalties, SplitField, data_weight
-from qsmkit.recon.separation.relaxivity import RELAXIVITY, Separated, relaxivity, require_per_second
+from qsmkit.recon.separation.relaxivity import Separated, relaxivity, require_per_second
 
 # Penalties of the three splittings. They set how fast the iteration converges, not what it converges to.
 THRESHOLD = 0.01

@@ -7,7 +7,8 @@ from annotated_types import Ge, Gt
 
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.method import method
-from qsmkit.recon.separation.relaxivity import RELAXIVITY, Separated, relaxivity, require_per_second, separated
+from qsmkit.physics.signal import RELAXIVITY
+from qsmkit.recon.separation.relaxivity import Separated, relaxivity, require_per_second, separated
 
 
 @method("separation", cite=("Dimov2022", "Shin2021"), rev=1)

@@ -15,9 +15,6 @@ from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.compiled import parallel, prange
 from qsmkit.errors import ScaleError
 
-RELAXIVITY = 137.0
-"""D⁺ = D⁻ at 3 T, Hz/ppm (Shin 2021)."""
-
 
 class Separated(NamedTuple):
     """Sources of either sign; names as in the artifact table."""

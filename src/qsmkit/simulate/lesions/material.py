@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from qsmkit.physics.magnetism import BODY, GADOLINIUM_MU2, KELVIN, curie_ppm_per_mm
-
-REVERSIBLE_RATE = 137.0
-"""Relaxation rate R2′ at 3 T per susceptibility of its sources, Dr, 1/s per ppm (Shin 2021, as recalled)."""
+from qsmkit.physics.signal import RELAXIVITY
 
 BODY_TEMPERATURE = BODY + KELVIN
 """K."""
@@ -53,7 +51,7 @@ class Material:
 
 def of_chi(chi: float, *, r2: float, t1: float, density: float) -> Material:
     """Return a material whose sources are all of the sign of `chi`, ppm, and lie in grains: R2′ = Dr |χ|."""
-    return Material(max(chi, 0.0), min(chi, 0.0), r2, REVERSIBLE_RATE * abs(chi), t1, density)
+    return Material(max(chi, 0.0), min(chi, 0.0), r2, RELAXIVITY * abs(chi), t1, density)
 
 
 def haemosiderin(chi: float) -> Material:

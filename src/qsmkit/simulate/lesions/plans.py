@@ -4,6 +4,7 @@ Lengths are in mm, susceptibilities in ppm relative to water, days count from th
 susceptibility and thickness are modelling choices within the published ranges.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeAlias
 
@@ -45,7 +46,7 @@ class Circumstances:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesion:
+class Lesion(ABC):
     """What all lesions have.
 
     Attributes
@@ -80,9 +81,9 @@ class Lesion:
         """Return its volume on a day, mm³."""
         return float(np.pi / 6 * self.diameter**3 * self.history.volume(day))
 
+    @abstractmethod
     def matter(self, now: Circumstances) -> Matter | None:
         """Return what it is made of, or None while it is not there."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
