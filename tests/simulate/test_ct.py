@@ -10,11 +10,11 @@ from scipy.spatial import cKDTree
 from ellipsoid_head import ellipsoid_head
 from qsmkit.errors import ParameterError, ShapeError
 from qsmkit.grid import Grid
+from qsmkit.leads.electrodes import models
+from qsmkit.leads.lead import LeadPlan, lead
 from qsmkit.simulate.bearings import Bearings, Shell
 from qsmkit.simulate.ct import CtProtocol, add_metal, head_ct, implant
-from qsmkit.simulate.electrodes import models
 from qsmkit.simulate.hounsfield import HOUNSFIELD, stored
-from qsmkit.simulate.leads import LeadPlan, lead
 from qsmkit.simulate.metal import lead_cloud, splat
 from qsmkit.simulate.stereotactic import Localiser
 from qsmkit.simulate.targeting import plan_lead

@@ -6,9 +6,9 @@ from scipy.ndimage import distance_transform_edt
 
 from ellipsoid_head import ellipsoid_head
 from qsmkit.errors import ParameterError
+from qsmkit.leads.lead import lead
 from qsmkit.simulate.bearings import Bearings, Shell
 from qsmkit.simulate.body import draw_body
-from qsmkit.simulate.leads import lead
 from qsmkit.simulate.surgery import BONE, brain_middle, operate
 from qsmkit.simulate.targeting import plan_lead
 from qsmkit.simulate.tissue import Label

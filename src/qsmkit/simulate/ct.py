@@ -9,14 +9,14 @@ import numpy.typing as npt
 from qsmkit.arrays import BoolArray, FloatArray
 from qsmkit.errors import ParameterError, ShapeError
 from qsmkit.grid import Grid
+from qsmkit.leads.curve import Points
+from qsmkit.leads.lead import Lead, LeadPlan, Vector
 from qsmkit.simulate.bearings import Bearings, Shell
 from qsmkit.simulate.body import Body
 from qsmkit.simulate.brain_shift import BrainShift
-from qsmkit.simulate.curve import Points
 from qsmkit.simulate.hardening import BONE_THRESHOLD, Beam, add_bone_bands, add_streaks
 from qsmkit.simulate.headrest import Headrest
 from qsmkit.simulate.hounsfield import rounded_hu, stored, tissue_hu
-from qsmkit.simulate.leads import Lead, LeadPlan, Vector
 from qsmkit.simulate.metal import Cloud, cap_cloud, lead_cloud, splat
 from qsmkit.simulate.stereotactic import Localiser
 from qsmkit.simulate.surgery import implanted, operate

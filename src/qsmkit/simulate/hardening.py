@@ -18,7 +18,7 @@ import scipy.fft
 from qsmkit.arrays import ComplexArray, FloatArray
 from qsmkit.compiled import parallel, prange, thread_count
 from qsmkit.grid import Grid
-from qsmkit.simulate.curve import Points
+from qsmkit.leads.curve import Points
 from qsmkit.simulate.hounsfield import AIR
 from qsmkit.simulate.metal import FWHM_PER_SIGMA, Cloud
 from qsmkit.simulate.transfer import points_per_voxel, transfer

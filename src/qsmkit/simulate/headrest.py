@@ -6,7 +6,7 @@ import numpy as np
 
 from qsmkit.arrays import FloatArray
 from qsmkit.grid import Grid
-from qsmkit.simulate.curve import Points
+from qsmkit.leads.curve import Points
 from qsmkit.simulate.hounsfield import AIR
 
 WIDTH, DEPTH = 96.0, 80.0

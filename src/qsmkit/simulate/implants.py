@@ -10,10 +10,10 @@ import numpy.typing as npt
 from annotated_types import Ge, Le
 
 from qsmkit.errors import ParameterError, ScenarioError
+from qsmkit.leads.electrodes import electrode
+from qsmkit.leads.lead import LARGEST_SAG, LeadPlan
 from qsmkit.simulate.bearings import Bearings
 from qsmkit.simulate.body import Body
-from qsmkit.simulate.electrodes import electrode
-from qsmkit.simulate.leads import LARGEST_SAG, LeadPlan
 from qsmkit.simulate.surgery import operate
 from qsmkit.simulate.targeting import plan_lead
 

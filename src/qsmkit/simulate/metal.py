@@ -14,9 +14,9 @@ import numpy.typing as npt
 from qsmkit.arrays import FloatArray
 from qsmkit.compiled import serial
 from qsmkit.grid import Grid
-from qsmkit.simulate.curve import Points
-from qsmkit.simulate.electrodes import Electrode, Level
-from qsmkit.simulate.leads import Lead
+from qsmkit.leads.curve import Points
+from qsmkit.leads.electrodes import Electrode, Level
+from qsmkit.leads.lead import Lead
 
 # CT numbers in HU, modelling choices: solid platinum is far denser than these, but the reconstruction of so thin a
 # ring never shows it, because hardly a photon of low energy passes.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from qsmkit.simulate.curve import Points, resampled
+from qsmkit.leads.curve import Points, resampled
 from qsmkit.simulate.metal import Cloud, joined, tube_cloud
 
 WIDTH, DEPTH, HEIGHT = 190.0, 120.0, 120.0

@@ -10,11 +10,11 @@ from scipy.ndimage import binary_dilation
 
 from qsmkit.arrays import BoolArray
 from qsmkit.errors import ParameterError
+from qsmkit.leads.curve import Points, resampled
+from qsmkit.leads.lead import Lead, LeadPlan, check_apart, lead
 from qsmkit.simulate.bearings import Bearings, Shell
 from qsmkit.simulate.body import Body
 from qsmkit.simulate.brain_shift import BrainShift
-from qsmkit.simulate.curve import Points, resampled
-from qsmkit.simulate.leads import Lead, LeadPlan, check_apart, lead
 from qsmkit.simulate.shapes import rounded
 from qsmkit.simulate.tissue import Label
 

@@ -6,11 +6,11 @@ from typing import Literal
 import numpy as np
 
 from qsmkit.errors import ParameterError
+from qsmkit.leads.curve import Points
+from qsmkit.leads.electrodes import electrode
+from qsmkit.leads.lead import LeadPlan
 from qsmkit.simulate.bearings import Bearings, Shell
 from qsmkit.simulate.body import Body
-from qsmkit.simulate.curve import Points
-from qsmkit.simulate.electrodes import electrode
-from qsmkit.simulate.leads import LeadPlan
 from qsmkit.simulate.surgery import BONE, brain_middle
 from qsmkit.simulate.tissue import Label
 

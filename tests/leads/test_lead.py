@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from qsmkit.errors import ParameterError
-from qsmkit.simulate.curve import Curve, bow, resampled
-from qsmkit.simulate.electrodes import electrode
-from qsmkit.simulate.leads import LeadPlan, check_apart, lead
+from qsmkit.leads.curve import Curve, bow, resampled
+from qsmkit.leads.electrodes import electrode
+from qsmkit.leads.lead import LeadPlan, check_apart, lead
 from qsmkit.simulate.metal import CONTACT, MARKER, lead_cloud
 from qsmkit.simulate.transfer import rigid_motion
 

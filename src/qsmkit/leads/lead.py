@@ -11,8 +11,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from qsmkit.errors import ParameterError
-from qsmkit.simulate.curve import Curve, Points, bow
-from qsmkit.simulate.electrodes import RING, SEGMENT_LETTERS, Electrode, electrode
+from qsmkit.leads.curve import Curve, Points, bow
+from qsmkit.leads.electrodes import RING, SEGMENT_LETTERS, Electrode, electrode
 
 Vector = tuple[float, float, float]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qsmkit.errors import ParameterError
-from qsmkit.simulate.electrodes import RING, electrode, models
+from qsmkit.leads.electrodes import RING, electrode, models
 
 SAME = {  # a word of the reference table's name, and ours
     "DB-2201": "Boston Scientific Vercise DB-2201", "DB-2202": "Boston Scientific Vercise Directed DB-2202",

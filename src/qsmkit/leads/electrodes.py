@@ -176,7 +176,7 @@ def electrode(model: str) -> Electrode:
 @cache
 def _table() -> Mapping[str, Electrode]:
     rows: dict[str, dict[str, dict[str, str]]] = {}
-    with files("qsmkit.simulate").joinpath("electrodes.csv").open(encoding="utf-8") as file:
+    with files("qsmkit.leads").joinpath("electrodes.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             rows.setdefault(row["model"], {})[row["quantity"]] = row
     return {model: _electrode(model, quantities) for model, quantities in rows.items()}
