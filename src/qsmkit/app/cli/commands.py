@@ -16,7 +16,7 @@ COMMANDS = {
     "roi": "roi:roi",
     "quantify": "quantify:app",
     "outcome": "outcome:outcome",
-    "target": "target:app",
+    "target": "target.command:app",
     "trial": "trial:app",
     "export": "export:app",
     "deidentify": "deidentify:deidentify",

@@ -1,38 +1,24 @@
-"""`qsmkit target`: contrast, hybrid images, AC–PC and frame coordinates, and the errors of leads."""
+"""`qsmkit target cnr` and `hybrid`: how well an image shows a target, and the image that shows it best."""
 
-import warnings
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from cyclopts import App, Parameter
 
 from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
 from qsmkit.app.cli.maps import load_map
+from qsmkit.app.cli.target.flags import Many
 from qsmkit.arrays import AnyArray
 from qsmkit.clinical.target import hybrid as mixing
-from qsmkit.clinical.target.acpc import Commissures, Origin
 from qsmkit.clinical.target.contrast import FORMULAS, contrast
-from qsmkit.clinical.target.errors import Errors, placement, summary
-from qsmkit.clinical.target.frame import Mounting, angles, from_leksell
 from qsmkit.errors import GeometryError, InputError
 from qsmkit.io.nifti import load_volume, save_volume
 from qsmkit.io.sidecar import write_sidecar
-from qsmkit.io.tables import read_table, write_table
-from qsmkit.io.transforms import write_transform
+from qsmkit.io.tables import write_table
 from qsmkit.volume import Volume
 
-app = App(name="target", help="Targeting: contrast, hybrid images, AC–PC and frame coordinates, errors of leads.")
 
-Point = tuple[float, float, float]
-Many = Parameter(consume_multiple=True)
-
-AXES = ("x", "y", "z")
-
-
-@app.command
 def cnr(
     images: Annotated[list[Path], Many],
     /,
@@ -84,7 +70,6 @@ def cnr(
     console.disclaim()
 
 
-@app.command
 def hybrid(
     t1w: Path,
     chi: Path,
@@ -162,151 +147,6 @@ def hybrid(
         title = f"weights: T1w {found[0]:+.3f}, χ {found[1]:+.3f}; contrast on the fitted voxels"
         console.print_table(("pair", "T1w", "χ", "hybrid"), rows, title)
         console.disclaim()
-
-
-@app.command
-def acpc(
-    *,
-    ac: Point,
-    pc: Point,
-    midline: Point,
-    origin: Origin = "MCP",
-    points: Path | None = None,
-    back: Flag = False,
-    transform: Path | None = None,
-    out: Path | None = None,
-    json: Flag = False,
-    overwrite: Flag = False,
-) -> None:
-    """Change coordinates between the scanner and the AC–PC frame.
-
-    Parameters
-    ----------
-    ac
-        Anterior commissure, scanner RAS mm.
-    pc
-        Posterior commissure, scanner RAS mm.
-    midline
-        A point of the midsagittal plane above them, scanner RAS mm.
-    origin
-        Zero of the frame: MCP, AC or PC.
-    points
-        Table with columns x, y, z (mm) and any others.
-    back
-        The points are in the AC–PC frame and go back to the scanner's.
-    transform
-        File to write the transform from scanner to AC–PC to (.json, .tfm).
-    out
-        Table to write; printed if omitted.
-    json
-        Print JSON on stdout.
-    overwrite
-        Replace files that are there.
-    """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        marks = Commissures(np.array(ac), np.array(pc), np.array(midline))
-        frame = marks.transform(origin)
-    for warning in caught:
-        console.say(f"warning: {warning.message}")
-    if transform:
-        write_transform(transform, frame, about={"to": f"AC–PC, origin {origin}"}, overwrite=overwrite)
-    rows: list[dict[str, object]] = []
-    if points:
-        table = read_table(points)
-        there = (frame.inverse() if back else frame).apply(np.stack([table.numbers(a) for a in AXES], 1))
-        rest = {n: c for n, c in table.columns.items() if n not in AXES}
-        rows = [
-            {n: c[i] for n, c in rest.items()} | dict(zip(AXES, map(float, p), strict=True))
-            for i, p in enumerate(there)
-        ]
-        if out:
-            write_table(out, rows, overwrite=overwrite)
-    if json:
-        about = {"matrix": frame.matrix.tolist(), "length_mm": marks.length, "origin": origin}
-        console.print_json(about | {"points": rows})
-        return
-    told = f"AC–PC {marks.length:.2f} mm, origin {origin}; right, anterior, superior are positive (mm)"
-    console.out.print(told, markup=False)
-    if rows and not out:
-        cells = [[f"{v:.3f}" if isinstance(v, float) else str(v) for v in r.values()] for r in rows]
-        console.print_table(list(rows[0]), cells)
-    console.disclaim()
-
-
-@app.command
-def frame(
-    *, target: Point, entry: Point, mounting: Mounting, leksell: Flag = False, json: Flag = False,
-) -> None:
-    """Give the ring and arc angles that lead from an entry to a target.
-
-    Parameters
-    ----------
-    target
-        Frame-aligned RAS mm about the frame's centre, or Leksell X Y Z with --leksell.
-    entry
-        The same for the entry.
-    mounting
-        How the arc sits on the ring; the same angles mean another direction otherwise.
-    leksell
-        The points are Leksell coordinates.
-    json
-        Print JSON on stdout.
-    """
-    a, b = (from_leksell(p) if leksell else np.array(p) for p in (target, entry))
-    found = angles(a, b, mounting)
-    depth = float(np.linalg.norm(a - b))
-    if json:
-        console.print_json({"ring_deg": found.ring, "arc_deg": found.arc, "depth_mm": depth, "mounting": mounting})
-    else:
-        console.out.print(
-            f"ring {found.ring:.2f}°, arc {found.arc:.2f}°, {mounting}; entry to target {depth:.2f} mm\n"
-            "Check it on the phantom base.", markup=False,
-        )  # fmt: skip
-        console.disclaim()
-
-
-@app.command
-def errors(table: Path, /, *, out: Path | None = None, json: Flag = False, overwrite: Flag = False) -> None:
-    """Compare where leads were planned with where they lie, by named definitions, and summarise the cohort.
-
-    Parameters
-    ----------
-    table
-        Columns lead, target_x … z, entry_x … z, reached_x … z (mm, one frame, best AC–PC), optionally
-        reached_entry_x … z and offset_x … z.
-    out
-        CSV or TSV file to write, a row a lead.
-    json
-        Print JSON on stdout.
-    overwrite
-        Replace a file that is there.
-    """
-    rows = read_table(table)
-    points = {
-        name: np.stack([rows.numbers(f"{name}_{a}") for a in AXES], 1)
-        for name in ("target", "entry", "reached", "reached_entry", "offset")
-        if name in ("target", "entry", "reached") or f"{name}_x" in rows.columns
-    }
-    leads = rows.text("lead")
-    twice = next((lead for lead in leads if leads.count(lead) > 1), None)
-    if twice is not None:
-        raise InputError(f"{table} lists lead {twice!r} twice; name each lead of each patient differently")
-    found = {lead: placement(**{n: p[i] for n, p in points.items()}) for i, lead in enumerate(leads)}
-    each = [{"lead": lead} | asdict(e) for lead, e in found.items()]
-    if out:
-        write_table(out, each, overwrite=overwrite)
-    names = [n for n in Errors.__dataclass_fields__ if sum(np.isfinite(getattr(e, n)) for e in found.values()) >= 2]
-    cohort = {n: summary(list(found.values()), n) for n in names}
-    if json:
-        plain = {n: {k: v if isinstance(v, float) else v.as_dict() for k, v in s.items()} for n, s in cohort.items()}
-        console.print_json({"leads": each, "cohort": plain})
-        return
-    cells = [[f"{v:.2f}" if isinstance(v, float) else str(v) for v in e.values()] for e in each]
-    console.print_table(list(each[0]), cells, "mm; angle in degrees; depth positive if too deep")
-    lines = [(n, str(s["mean"]), f"{s['sd']:.3g}", f"{s['sem']:.3g}") for n, s in cohort.items()]
-    console.print_table(("error", "mean [95 % interval]", "SD", "SEM"), lines, f"{len(found)} leads")
-    console.disclaim()
 
 
 def _together(images: list[Path], labels: Path) -> tuple[list[Volume], AnyArray]:

@@ -1,0 +1,17 @@
+"""`qsmkit target`: contrast, hybrid images, AC–PC and frame coordinates, and the errors of leads."""
+
+from cyclopts import App
+
+COMMANDS = {
+    "cnr": "contrast:cnr",
+    "hybrid": "contrast:hybrid",
+    "acpc": "acpc:acpc",
+    "frame": "frame:frame",
+    "errors": "errors:errors",
+}
+"""Where each subcommand is; imported when it is used."""
+
+app = App(name="target", help="Targeting: contrast, hybrid images, AC–PC and frame coordinates, errors of leads.")
+
+for name, place in COMMANDS.items():
+    app.command(f"qsmkit.app.cli.target.{place}", name=name)
