@@ -14,6 +14,7 @@ COMMANDS = {
     "mer": "mer:mer",
     "register": "register:register",
     "roi": "roi:roi",
+    "profile": "profile:profile",
     "quantify": "quantify:app",
     "outcome": "outcome:outcome",
     "target": "target.command:app",
