@@ -25,14 +25,90 @@ def test_the_hybrid_image_is_better_than_either_and_says_its_weights(qsmkit, ima
     ran = qsmkit("target", "hybrid", *sources, *marks, "--out", hybrid, "--json")
     assert ran.status == 0, ran.err
     assert ran.json["Weights"]["t1w"] < 0 < ran.json["Weights"]["chi"]
-    ratios = ran.json["ContrastToRootMeanVariance"]["18:23"]
+    ratios = ran.json["ContrastToNoise"]["18:23"]
+    assert ratios["hybrid"] == ratios["hybrid_fitted_here"]
     assert ratios["hybrid"] > max(ratios["t1w"], ratios["chi"])
     assert (images / "hybrid.json").is_file()
     found = qsmkit("target", "cnr", *sources, hybrid, *marks, "--json")
     assert found.status == 0, found.err
     best = {r["image"]: r["value"] for r in found.json if r["statistic"] == "cnr_mean_variance"}
-    assert best["hybrid.nii.gz"] == pytest.approx(ratios["hybrid"], rel=1e-3)
-    assert max(best, key=best.get) == "hybrid.nii.gz"
+    assert best["hybrid"] == pytest.approx(ratios["hybrid"], rel=1e-3)
+    assert max(best, key=best.get) == "hybrid"
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """Four heads: two sides each, pallidal parts bright on χ and dark on T1w, with noise of their own."""
+    for n in range(4):
+        rng = np.random.default_rng(n)
+        labels = np.zeros((40, 16, 16), np.int16)
+        for side in (slice(2, 14), slice(26, 38)):
+            labels[side, 2:8, 2:14], labels[side, 8:14, 2:14] = 18, 17
+        shared = rng.normal(0, 30, labels.shape)
+        t1w = 500 - 40 * (labels == 18) + rng.normal(0, 30, labels.shape) + shared
+        chi = 0.05 * (labels == 18) + rng.normal(0, 0.04, labels.shape) - 0.001 * shared
+        for name, data in (("T1w", t1w), ("Chimap", chi), ("dseg", labels)):
+            kind = np.int16 if name == "dseg" else np.float32
+            nib.save(nib.Nifti1Image(data.astype(kind), np.eye(4)), tmp_path / f"sub-{n}_{name}.nii.gz")
+    (tmp_path / "names.tsv").write_text("index\tname\n17\tgpe\n18\tgpi\n")
+    return tmp_path
+
+
+def test_weights_from_other_subjects_and_the_cohort_s_report(qsmkit, cohort):
+    def sources(n):
+        return tuple(cohort / f"sub-{n}_{name}.nii.gz" for name in ("T1w", "Chimap"))
+
+    def marks(n):
+        return ("--labels", cohort / f"sub-{n}_dseg.nii.gz", "--names", cohort / "names.tsv", "--pair", "gpi:gpe",
+                "--by-side")  # fmt: skip
+
+    for n in range(4):
+        ran = qsmkit("target", "hybrid", *sources(n), *marks(n), "--out", cohort / f"sub-{n}_fitted.nii.gz")
+        assert ran.status == 0, ran.err
+    for n in range(4):
+        others = [cohort / f"sub-{k}_fitted.json" for k in range(4) if k != n]
+        out = cohort / f"sub-{n}_hybrid.nii.gz"
+        ran = qsmkit("target", "hybrid", *sources(n), *marks(n), "--fit-on", *others, "--out", out, "--json")
+        assert ran.status == 0, ran.err
+        assert ran.json["OutOfSample"]
+        for ratios in ran.json["ContrastToNoise"].values():
+            assert max(ratios["t1w"], ratios["chi"]) < ratios["hybrid"]
+            assert ratios["hybrid_fitted_on_other_side"] < ratios["hybrid_fitted_here"] * 1.02
+        sides = ran.json["ContrastToNoise"].values()
+        assert np.mean([r["hybrid"] / r["hybrid_fitted_here"] for r in sides]) < 1.01
+        table = ("--out", cohort / "tables" / f"sub-{n}_cnr.tsv", "--image-names", "T1w", "QSM", "hybrid")
+        ran = qsmkit("target", "cnr", *sources(n), out, *marks(n), *table)
+        assert ran.status == 0, ran.err
+    ran = qsmkit("target", "cohort", cohort / "tables", "--out", cohort / "report", "--json")
+    assert ran.status == 0, ran.err
+    assert len(ran.json["means"]) == 3
+    assert all(r["value"] > 0 for r in ran.json["mixed_model"])
+    page = (cohort / "report" / "report.html").read_text()
+    assert "hybrid has more than" in page
+    ran = qsmkit("target", "cohort", cohort / "tables", "--images", "QSM", "T1w", "--formula", "cnr_pooled")
+    assert ran.status == 0, ran.err
+    assert "Not a medical device" in ran.out
+
+
+def test_a_cohort_that_cannot_be_compared_gets_one_clear_line(qsmkit, cohort):
+    empty = cohort / "none"
+    empty.mkdir()
+    marks = ("--labels", cohort / "sub-0_dseg.nii.gz", "--pair", "18:17")
+    table = cohort / "sub-0_cnr.csv"
+    assert qsmkit("target", "cnr", cohort / "sub-0_T1w.nii.gz", *marks, "--out", table).status == 0
+    (cohort / "wrong.json").write_text("{}")
+    sources = (cohort / "sub-0_T1w.nii.gz", cohort / "sub-0_Chimap.nii.gz")
+    hybrid = ("hybrid", *sources, *marks, "--out", cohort / "h.nii.gz")
+    for flags, words in (
+        (("cohort", empty), "no …_cnr.tsv"), (("cohort", table), "of 1 subjects"),
+        (("cohort", table, "--formula", "snr"), "holds no snr"),
+        (("cohort", table, "--images", "FLAIR"), "image FLAIR"),
+        ((*hybrid, "--fit-on", cohort / "wrong.json"), "no sidecar"),
+    ):  # fmt: skip
+        ran = qsmkit("target", *flags)
+        assert ran.status == 1
+        assert words in ran.err
+        assert ran.err.count("\n") == 1
 
 
 def test_contrast_is_of_the_voxels_that_have_a_susceptibility(qsmkit, images):

@@ -5,12 +5,13 @@ import pytest
 
 from qsmkit.clinical.target.contrast import FORMULAS, contrast
 from qsmkit.clinical.target.hybrid import (
+    VARIANCES,
     Pair,
     fisher_weights,
     fixed_weights,
     held_out_ratios,
-    minimax_weights,
     normalise,
+    searched_weights,
 )
 from qsmkit.errors import InputError
 
@@ -60,7 +61,7 @@ def test_regions_without_a_ratio_are_refused(roi, words):
 def subject(rng, gap=(1.0, 0.8), n=300):
     mix = np.array([[0.5, 0.2], [0.2, 0.7]])
     noise = rng.multivariate_normal((0, 0), mix, (2, n))
-    return Pair(noise[0] + gap, noise[1])
+    return Pair.of(noise[0] + gap, noise[1])
 
 
 def test_fisher_s_weights_are_the_closed_form_and_no_others_are_better():
@@ -80,8 +81,8 @@ def test_fisher_s_weights_are_the_closed_form_and_no_others_are_better():
 def test_one_pair_s_best_worst_case_is_fisher_s_and_two_pairs_are_balanced():
     rng = np.random.default_rng(5)
     one, other = subject(rng, (1.0, 0.2)), subject(rng, (0.1, 1.0))
-    assert minimax_weights([one]) == pytest.approx(fisher_weights(one), abs=1e-3)
-    weights = minimax_weights([one, other])
+    assert searched_weights([one]) == pytest.approx(fisher_weights(one), abs=1e-3)
+    weights = searched_weights([one, other])
     assert one.ratio(weights) == pytest.approx(other.ratio(weights), rel=1e-2)
     assert min(one.ratio(weights), other.ratio(weights)) > min(one.ratio((1, 0)), other.ratio((1, 0)))
 
@@ -115,13 +116,27 @@ def test_normalising_brings_any_scale_to_one():
         normalise(image, ~region)
 
 
+def test_a_search_finds_what_no_direction_beats_by_any_formula():
+    pair = subject(np.random.default_rng(10), (1.0, -0.4))
+    for formula in VARIANCES:
+        found = searched_weights([pair], formula=formula)
+        assert found @ pair.difference > 0
+        tried = [pair.ratio((np.cos(a), np.sin(a)), formula) for a in np.linspace(0, np.pi, 400)]
+        assert pair.ratio(found, formula) >= max(tried) - 1e-9
+    rng = np.random.default_rng(11)
+    roi, background = voxels(rng, 0.12, 0.02)[:, None], voxels(rng, 0.04)[:, None]
+    plain = contrast(roi[:, 0], background[:, 0])
+    for formula in VARIANCES:
+        assert Pair.of(roi, background).ratio([1.0], formula) == pytest.approx(plain.cnr[formula].value)
+
+
 @pytest.mark.parametrize("call", [
-    lambda p: fisher_weights(Pair(p.roi[:2], p.background)),
-    lambda p: fisher_weights(Pair(p.roi[:, :1] * [1, 2], p.background[:, :1] * [1, 2])),
-    lambda p: minimax_weights([]), lambda p: held_out_ratios([p]), lambda p: fixed_weights(p, 2),
+    lambda p: Pair.of(np.ones((2, 2)), np.ones((9, 2))),
+    lambda p: fisher_weights(Pair(p.difference, np.ones((2, 2)), np.ones((2, 2)))),
+    lambda p: searched_weights([]), lambda p: searched_weights([p], formula="cnr_reference"),
+    lambda p: held_out_ratios([p]), lambda p: fixed_weights(p, 2), lambda p: Pair.mean([]),
 ])  # fmt: skip
 def test_weights_that_cannot_be_found_are_refused(call):
     pair = subject(np.random.default_rng(9))
-    copies = Pair(pair.roi, pair.background)
     with pytest.raises(InputError):
-        call(copies)
+        call(pair)

@@ -4,7 +4,8 @@ from cyclopts import App
 
 COMMANDS = {
     "cnr": "contrast:cnr",
-    "hybrid": "contrast:hybrid",
+    "hybrid": "hybrid:hybrid",
+    "cohort": "cohort:cohort",
     "acpc": "acpc:acpc",
     "frame": "frame:frame",
     "errors": "errors:errors",
