@@ -76,10 +76,9 @@ def run(*arguments: object) -> None:
 def hybrid(who: str, out: Path, name: str, *more: object) -> Path:
     """Make a hybrid image and return its sidecar."""
     made = out / f"{who}_{name}.nii.gz"
-    run(
-        "target", "hybrid", out / f"{who}_T1w.nii.gz", out / f"{who}_QSM.nii.gz",
-        "--labels", out / f"{who}_dseg.nii.gz", "--names", out / "names.tsv", "--pair", *TARGETS, "--by-side", "--out", made, "--overwrite", "--json", *more,
-    )  # fmt: skip
+    sources = (out / f"{who}_T1w.nii.gz", out / f"{who}_QSM.nii.gz")
+    marks = ("--labels", out / f"{who}_dseg.nii.gz", "--names", out / "names.tsv", "--pair", *TARGETS, "--by-side")
+    run("target", "hybrid", *sources, *marks, "--out", made, "--overwrite", "--json", *more)
     return made.with_name(f"{who}_{name}.json")
 
 
