@@ -8,6 +8,7 @@ COMMANDS = {
     "cohort": "cohort:cohort",
     "acpc": "acpc:acpc",
     "frame": "frame:frame",
+    "plan": "plan:plan",
     "errors": "errors:errors",
 }
 """Where each subcommand is; imported when it is used."""
