@@ -27,7 +27,7 @@ FIELD_PENALTY = 0.1
 SOURCE_PENALTY = 0.03
 
 
-@method("separation", cite=("Shin2021", "Bilgic2014", "Milovic2018"), rev=1)
+@method("separation", cite=("Shin2021", "Bilgic2014", "Milovic2018"), rev=2)
 def chi_separation(
     local_field: FloatArray,
     r2prime: FloatArray,
@@ -38,7 +38,7 @@ def chi_separation(
     *,
     relaxivity_para: Annotated[float, Gt(0)] = RELAXIVITY,
     relaxivity_dia: Annotated[float, Gt(0)] = RELAXIVITY,
-    relaxation_weight: Annotated[float, Ge(0)] = 0.02,
+    relaxation_weight: Annotated[float, Ge(0)] = 0.005,
     regularisation: Annotated[float, Gt(0)] = 2e-4,
     tolerance: Annotated[float, Gt(0)] = 0.01,
     max_iterations: Annotated[int, Ge(1)] = 100,
@@ -73,6 +73,7 @@ def chi_separation(
         D⁺ and D⁻ in Hz/ppm at 3 T; they grow in proportion to the field.
     relaxation_weight : float
         μ, what R2′ counts against the field, dimensionless: about the ratio of their variances, both in ppm.
+        Small, as R2′ of a fit errs most where veins and fluid share a voxel with tissue.
     regularisation : float
         λ, in ppm mm.
     tolerance : float
