@@ -18,6 +18,7 @@ COMMANDS = {
     "quantify": "quantify:app",
     "outcome": "outcome:outcome",
     "target": "target.command:app",
+    "monitor": "monitor.command:app",
     "trial": "trial:app",
     "export": "export:app",
     "deidentify": "deidentify:deidentify",

@@ -1,0 +1,21 @@
+"""`qsmkit monitor`: lesions over years, in a registry that proves what was entered when and by whom."""
+
+from cyclopts import App
+
+COMMANDS = {
+    "init": "init:init",
+    "add": "add:app",
+    "edit": "edit:app",
+    "remove": "remove:remove",
+    "show": "show:show",
+    "history": "history:history",
+    "verify": "verify:verify",
+    "backup": "backup:backup",
+    "restore": "restore:restore",
+    "upgrade": "upgrade:upgrade",
+}
+"""Where each command is: imported when it is used."""
+
+app = App(name="monitor", help="Lesions over years: a registry of patients, visits, lesions and measurements.")
+for _name, _place in COMMANDS.items():
+    app.command(f"qsmkit.app.cli.monitor.{_place}", name=_name)

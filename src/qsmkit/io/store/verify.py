@@ -1,0 +1,89 @@
+"""Proof that a registry is what its audit says: the chain holds, every row is as the last entry about it left it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from qsmkit.errors import InputError
+from qsmkit.io.store import chain
+from qsmkit.io.store.column import Column, columns
+from qsmkit.io.store.rows import ROWS, Row
+from qsmkit.io.store.tables import TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found.
+
+    Attributes
+    ----------
+    head : Head
+        Last entry of the chain that holds: write its hash down, away from the registry.
+    rows : int
+        Rows that are as the audit says.
+    problems : tuple of str
+        Everything that is not; empty if the registry is sound.
+    """
+
+    head: chain.Head
+    rows: int
+    problems: tuple[str, ...]
+
+
+def verify(connection: Connection, written: str | None = None) -> Verdict:
+    """Check a registry.
+
+    Parameters
+    ----------
+    connection : Connection
+        That sees one moment.
+    written : str, optional
+        A head hash that was written down earlier: it must be in the chain, or an end was cut off or written anew.
+    """
+    replay, head, met, problems = chain.Replay(), chain.Head(0, chain.START), written is None, []
+    try:
+        for entry in chain.follow(chain.entries(connection)):
+            replay.add(entry)
+            head = chain.Head(entry.seq, entry.hash)
+            met = met or entry.hash == written
+    except InputError as error:
+        return Verdict(head, 0, (str(error),))
+    if not head.seq:
+        problems.append("the audit is empty: not even the registry's making is in it")
+    if not met:
+        problems.append(
+            f"the head {written} that was written down is not in the chain: entries were cut off, or written anew"
+        )
+    good = 0
+    for name, made in ROWS.items():
+        found = {str(row["id"]): row for row in connection.execute(select(TABLES[name])).mappings()}
+        told = replay.rows.get(name, {})
+        for row_id in sorted(found.keys() | told.keys()):
+            wrong = _difference(made, found.get(row_id), told.get(row_id))
+            if wrong:
+                problems.append(f"{name} {row_id}: {wrong}")
+            else:
+                good += 1
+    return Verdict(head, good, tuple(problems))
+
+
+def _difference(made: type[Row], found: Any, told: dict[str, Any] | None) -> str:
+    if told is None:
+        return "is in no entry of the audit: it was put in behind it"
+    if found is None:
+        return "is not there, but the audit knows of no removal"
+    wrong = [
+        f"{c.name} is {_plain(c, found[c.name])!r}, the audit says {told.get(c.name, c.default)!r}"
+        for c in columns(made)
+        if _plain(c, found[c.name]) != told.get(c.name, c.default)
+    ]
+    return "; ".join(wrong)
+
+
+def _plain(column: Column, value: Any) -> Any:
+    """Return a value as JSON has it; one that is none of the column's is returned as it is."""
+    try:
+        return column.plain(column.check(value))
+    except InputError:
+        return value

@@ -1,0 +1,99 @@
+"""`qsmkit monitor` from an empty registry to a verified backup."""
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def registry(qsmkit, tmp_path_factory):
+    path = tmp_path_factory.mktemp("monitor") / "registry.sqlite"
+    for arguments in (
+        ("init", path),
+        ("add", "patient", path, "--id", "P012", "--sex", "F", "--familial", "yes"),
+        ("add", "session", path, "--patient", "P012", "--visit", "m00", "--date", "2025-01-31"),
+        ("add", "lesion", path, "--patient", "P012", "--label", "L01", "--kind", "microbleed", "--mars", "thalamus"),
+        ("edit", "patient", path, "--id", "P012", "--sex", "M", "--reason", "typo"),
+    ):
+        ran = qsmkit("monitor", *arguments, *(() if arguments[0] == "init" else ("--actor", "JD")))
+        assert ran.status == 0, ran.err
+        assert ran.out == ""
+    return path
+
+
+def test_rows_are_shown_counted_and_written(qsmkit, registry, tmp_path):
+    counted = qsmkit("monitor", "show", registry, "--json").json
+    assert counted["rows"]["lesion"] == 1
+    assert counted["entries"] == 5
+    assert "microbleed" in qsmkit("monitor", "show", registry, "lesion", "--patient", "P012").out
+    out = tmp_path / "lesions.csv"
+    (lesion,) = qsmkit("monitor", "show", registry, "lesion", "--out", out, "--json").json
+    assert lesion["mars"] == "thalamus"
+    assert out.read_text().count("\n") == 2
+    nothing = qsmkit("monitor", "show", registry, "lesion", "--patient", "P013")
+    assert (nothing.status, nothing.err) == (0, "no lesion found\n")
+
+
+def test_history_says_who_changed_what_and_why(qsmkit, registry):
+    ran = qsmkit("monitor", "history", registry, "patient", "P012")
+    assert "sex: F → M" in ran.out
+    assert "typo" in ran.out
+    entries = qsmkit("monitor", "history", registry, "--last", 2, "--json").json
+    assert [e["seq"] for e in entries] == [4, 5]
+    assert entries[1]["before"]["sex"] == "F"
+    assert {e["actor"] for e in entries} == {"JD"}
+
+
+def test_verify_backup_restore_and_versions(qsmkit, registry, tmp_path):
+    sound = qsmkit("monitor", "verify", registry, "--json")
+    assert (sound.status, sound.json["sound"], sound.json["rows"]) == (0, True, 3)
+    head = sound.json["head"]
+    assert head in qsmkit("monitor", "verify", registry, "--head", head).out
+    made = qsmkit("monitor", "backup", registry, tmp_path / "b.jsonl", "--json")
+    assert made.json["head"] == head
+    again = tmp_path / "again.sqlite"
+    assert qsmkit("monitor", "restore", tmp_path / "b.jsonl", again, "--head", head).status == 0
+    assert qsmkit("monitor", "upgrade", again, "--to", "0001", "--json").json == {"from": "0002", "to": "0001"}
+    assert "then: qsmkit monitor upgrade" in qsmkit("monitor", "show", again).err
+    assert qsmkit("monitor", "upgrade", again).status == 0
+    assert qsmkit("monitor", "remove", again, "lesion", made.json["head"], "--reason", "x").status == 1
+    (lesion,) = qsmkit("monitor", "show", again, "lesion", "--json").json
+    assert qsmkit("monitor", "remove", again, "lesion", lesion["id"], "--reason", "entered twice").status == 0
+    assert qsmkit("monitor", "verify", again, "--json").json["rows"] == 2
+
+
+def test_an_unsound_registry_has_exit_status_one(qsmkit, registry, tmp_path):
+    import shutil
+    import sqlite3
+
+    path = shutil.copy(registry, tmp_path)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE lesion SET kind = 'cavernoma'")
+    connection.commit()
+    connection.close()
+    ran = qsmkit("monitor", "verify", path)
+    assert ran.status == 1
+    assert "kind is 'cavernoma', the audit says 'microbleed'" in ran.err
+    assert qsmkit("monitor", "backup", path, tmp_path / "b.jsonl").status == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("add", "patient", "{}", "--id", "Smith"), 1, "may identify a person"),
+        (("add", "patient", "{}", "--id", "P012"), 1, "is there already"),
+        (("add", "patient", "{}"), 1, "id is missing"),
+        (("add", "session", "{}", "--patient", "P012", "--visit", "m12", "--date", "2026-13-01"), 1, "is no date"),
+        (("add", "scanner", "{}", "--id", "A", "--field-strength", "3,0"), 1, "decimal mark"),
+        (("edit", "patient", "{}", "--id", "P012", "--sex", "M"), 2, "add --reason"),
+        (("edit", "patient", "{}", "--id", "P099", "--reason", "x"), 1, "is not in the registry"),
+        (("show", "{}", "colour"), 2, "there is no table 'colour'"),
+        (("show", "{}", "scanner", "--patient", "P012"), 1, "belongs to no patient"),
+        (("show", "none.sqlite"), 1, "is not there"),
+        (("init", "{}"), 1, "is there already"),
+        (("verify", "{}", "--head", "abc"), 1, "not in the chain"),
+    ],
+)
+def test_bad_input_is_one_clear_line(qsmkit, registry, arguments, status, words):
+    ran = qsmkit("monitor", *(str(registry) if a == "{}" else a for a in arguments))
+    assert ran.status == status
+    assert words in ran.err
+    assert "Traceback" not in ran.err
