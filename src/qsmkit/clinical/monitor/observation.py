@@ -82,7 +82,9 @@ class Observation:
     noise_degrees : float
         Degrees of freedom of `noise`: K − 1 of K repeats; infinite if it comes from a model.
     total : float
-        χ_tot, ppm·mm³ above the surroundings.
+        χ_tot, ppm·mm³ above the background, over the mask widened by a voxel.
+    background : float
+        Median of the tissue 2 to 4 mm around, ppm relative to the reference.
     volume : float
         mm³.
     median, p95, maximum, sd : float
@@ -112,6 +114,7 @@ class Observation:
     noise: float = float("nan")
     noise_degrees: float = float("inf")
     total: float = float("nan")
+    background: float = float("nan")
     volume: float = float("nan")
     median: float = float("nan")
     p95: float = float("nan")
