@@ -59,3 +59,7 @@ class ConvergenceWarning(UserWarning):
 
 class DataWarning(UserWarning):
     """The data are usable, but something about them should be known to whoever reads the result."""
+
+
+class ContradictionWarning(DataWarning):
+    """Two sources of one fact disagree; one was followed, and a person should look which is right."""

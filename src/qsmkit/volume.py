@@ -69,6 +69,8 @@ class Scan:
         Sidecar of the first echo, and what the reader decided (scale of the phase, unit of the echo times).
     notes : tuple of str
         What was odd about the files, for whoever reads the result.
+    contradictions : tuple of str
+        Those of the notes that say how two sources disagree about the scan: the result wants a look.
 
     Raises
     ------
@@ -89,6 +91,7 @@ class Scan:
     sources: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         times = np.atleast_1d(np.asarray(self.echo_times, np.float64))

@@ -256,6 +256,16 @@ def test_loose_files_with_everything_stated(qsmkit, results, head, tmp_path):
     np.testing.assert_allclose(chi(tmp_path / "out", "sub-phase1"), chi(results), atol=1e-3)
 
 
+def test_echo_times_told_twice_and_differently_want_a_look(qsmkit, head, tmp_path):
+    ran = qsmkit("recon", tmp_path, "--phase", *images(head, "phase"), "--magnitude", *images(head, "mag"),
+                 "--te", 5, 13, 21, 29, "--recipe", "fast", "--json")  # fmt: skip
+    assert ran.status == 0, ran.err
+    first = ran.json[0]["checks"][0]
+    assert first["name"] == "contradictions"
+    assert first["verdict"] == "look"
+    assert "5, 13, 21, 29 ms were given" in first["text"]
+
+
 def test_flipped_phase_flips_the_map(qsmkit, head, results, tmp_path):
     ran = qsmkit("recon", head, tmp_path, "--recipe", "fast", "--flip-phase", "--mask", truth(head, "desc-brain_mask"))
     assert ran.status == 0

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from qsmkit.errors import DataWarning, MetadataError
+from qsmkit.errors import ContradictionWarning, DataWarning, MetadataError
 from qsmkit.io.sidecar import number
 from qsmkit.units import field_strength_from_frequency
 
@@ -46,7 +46,7 @@ def find_field_strength(
         if known and abs(stated / known - 1) > NOTEWORTHY:
             warnings.warn(
                 f"{name}: field strength {stated:g} T was given, but the sidecar says {known:.4g} T; "
-                f"{stated:g} T is used", DataWarning, stacklevel=3,
+                f"{stated:g} T is used", ContradictionWarning, stacklevel=3,
             )  # fmt: skip
         return stated, f"{stated:g} T, stated by the user"
     if nominal is not None:

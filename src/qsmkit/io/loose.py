@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qsmkit.errors import DataWarning, InputError, MetadataError
+from qsmkit.errors import ContradictionWarning, DataWarning, InputError, MetadataError
 from qsmkit.io import bids_name
 from qsmkit.io.assemble import assemble_scan
 from qsmkit.io.echo_times import sidecar_times, to_seconds
@@ -47,7 +47,7 @@ def load_scan(
     Returns
     -------
     Scan
-        Sorted by echo time. Stated values win over sidecars; a conflict is a `DataWarning`.
+        Sorted by echo time. Stated values win over sidecars; a conflict is a `ContradictionWarning`.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def _echo_times(
         if np.abs(times / known - 1).max() > TIME_TOLERANCE:
             warnings.warn(
                 f"{name}: echo times {_ms(times)} ms were given, but the sidecars say {_ms(known)} ms; "
-                "those given are used", DataWarning, stacklevel=3,
+                "those given are used", ContradictionWarning, stacklevel=3,
             )  # fmt: skip
     if (np.diff(times) < 0).any():
         warnings.warn(

@@ -57,6 +57,7 @@ def checks(result: Result) -> list[Check]:
         echo_times=scan.echo_times,
         field_strength=scan.field_strength,
         valid=scan.valid,
+        contradictions=scan.contradictions,
         **{name: have[name] for name in _CHECKED if name in have},
     )
 

@@ -17,7 +17,7 @@ from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
 from qsmkit.app.console import UsageError
 from qsmkit.arrays import AnyArray
-from qsmkit.errors import GeometryError, MaskError, QsmkitError
+from qsmkit.errors import ContradictionWarning, GeometryError, MaskError, QsmkitError
 from qsmkit.io import bids, loose
 from qsmkit.io.bids_filter import read_filter
 from qsmkit.io.nifti import load_volume
@@ -236,7 +236,8 @@ def _loaded(read: Callable[[], Scan], *, bipolar: bool) -> Scan:
     notes = tuple(dict.fromkeys(str(w.message) for w in caught))
     for note in notes:
         console.say(f"{scan.name}: warning: {note}")
-    return replace(scan, bipolar=bipolar, notes=notes)
+    contradictions = tuple(str(w.message) for w in caught if issubclass(w.category, ContradictionWarning))
+    return replace(scan, bipolar=bipolar, notes=notes, contradictions=contradictions)
 
 
 def _mask(path: Path, scan: Scan) -> AnyArray:

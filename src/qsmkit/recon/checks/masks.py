@@ -1,4 +1,6 @@
-"""Checks of what was measured where: finite voxels, the brain mask's size, what it lost, what it holds too much."""
+"""Checks of what was measured where: facts, finite voxels, the brain mask and what it lost or holds too much."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +13,11 @@ PLAUSIBLE_BRAIN = (700.0, 2000.0)
 
 DARK = 0.3
 """Magnitude of the first echo, as a share of the mask's median, below which a voxel is bone or air, not brain."""
+
+
+def check_contradictions(told: Sequence[str]) -> Check:
+    """Have a person decide what two sources say differently about the scan, such as its echo times."""
+    return check("contradictions", len(told), "facts", len(told), "count", "look", "; ".join(told) + ".")
 
 
 def check_finite(valid: BoolArray) -> Check:

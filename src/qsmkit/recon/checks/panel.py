@@ -7,6 +7,7 @@ expected.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from qsmkit.grid import Grid
 from qsmkit.physics.box import Box
 from qsmkit.recon.checks.echoes import check_echoes, check_islands, check_unwrapping
 from qsmkit.recon.checks.field import check_direction, check_field_jumps, check_field_sd, check_fit
-from qsmkit.recon.checks.masks import check_coverage, check_dark, check_finite, check_volume
+from qsmkit.recon.checks.masks import check_contradictions, check_coverage, check_dark, check_finite, check_volume
 from qsmkit.recon.checks.susceptibility import (
     check_chi_range,
     check_deep_grey,
@@ -48,6 +49,7 @@ def run_checks(
     echo_times: npt.ArrayLike | None = None,
     field_strength: float | None = None,
     valid: BoolArray | None = None,
+    contradictions: Sequence[str] = (),
 ) -> list[Check]:
     """Run every check for which there are data.
 
@@ -81,6 +83,8 @@ def run_checks(
         Main field in T.
     valid : (X, Y, Z) bool array, optional
         False where the scan had no finite value.
+    contradictions : sequence of str
+        What two sources say differently about the scan.
 
     Returns
     -------
@@ -99,7 +103,8 @@ def run_checks(
     )
     phase, magnitude, local_field, sigma_chi = map(cropped, (phase, magnitude, local_field, sigma_chi))
     times = None if echo_times is None else np.asarray(echo_times, np.float64)
-    checks = [] if valid is None else [check_finite(valid)]
+    checks = [check_contradictions(contradictions)] if contradictions else []
+    checks += [] if valid is None else [check_finite(valid)]
     checks += [check_volume(brain, part), check_coverage(inside, brain)]
     if magnitude is not None:
         checks.append(check_dark(magnitude, inside))
