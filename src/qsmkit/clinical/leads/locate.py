@@ -1,0 +1,163 @@
+"""Leads in a post-operative CT, from the image to contacts."""
+
+import itertools
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from qsmkit.arrays import AnyArray
+from qsmkit.clinical.leads.fit import Fit
+from qsmkit.clinical.leads.identify import Identified, groups, identify
+from qsmkit.clinical.leads.located import LocatedContact, LocatedLead, Side
+from qsmkit.clinical.leads.metal import Track, find_tracks
+from qsmkit.clinical.leads.slices import centred
+from qsmkit.errors import DataWarning, InputError, ParameterError
+from qsmkit.leads.curve import Curve, Points
+from qsmkit.leads.electrodes import electrode
+from qsmkit.leads.lead import LEAST_LENGTH, Lead, LeadPlan, Vector
+from qsmkit.measure import Measure
+from qsmkit.volume import Volume
+
+INFLATION = 8.0
+"""By which the residuals' variance of a position is multiplied, because neighbouring voxels err alike (calibrated)."""
+
+FLOOR_ACROSS, FLOOR_ALONG = 0.04, 0.04
+"""Standard deviation that remains however thin the slices are, across and along the lead, mm (calibrated)."""
+
+WHOLE_HEAD = 110.0
+"""An image wider than this, mm, holds both halves of the head."""
+
+
+def locate(
+    ct: Volume, *, model: str | None = None, sides: Sequence[Side] = ("left", "right")
+) -> tuple[LocatedLead, ...]:
+    """Find the leads in a post-operative CT.
+
+    Parameters
+    ----------
+    ct : Volume
+        (X, Y, Z), HU, of a head in any pose and with slices of any direction; slices of 0.7 mm or less are best, of
+        more than 1.5 mm of little use.
+    model : str or None
+        The model that was implanted, if it is known; otherwise it is found.
+    sides : sequence of {"left", "right"}
+        Leads from these sides are returned.
+
+    Returns
+    -------
+    tuple of LocatedLead
+        In the CT's RAS mm, those of the right first, from the front backwards.
+
+    Warns
+    -----
+    DataWarning
+        Besides the leads that are returned there is metal like a lead that cannot be used; the text says why.
+
+    Raises
+    ------
+    ShapeError, InputError
+        The image is no CT of a head in HU; there is no metal in the brain, no track long enough, or a lead's lower end
+        is not in the image; or no lead comes from the sides asked for.
+    ParameterError
+        The model is unknown, or a side is.
+    """
+    if not sides or not set(sides) <= {"left", "right"}:
+        raise ParameterError(f"sides {list(sides)} are not of 'left' and 'right'; give one or both")
+    name = None if model is None else electrode(model).model
+    ceiling = ceiling_of(ct.data)
+    found: list[tuple[Side, Identified, Track]] = []
+    failures: list[InputError] = []
+    for track in find_tracks(ct):
+        axis = centred(ct, track.curve, ceiling)
+        side = _side(axis, ct)
+        if side not in sides:
+            continue
+        try:
+            found.append((side, identify(ct, axis, ceiling, None if name is None else [name]), track))
+        except InputError as error:
+            failures.append(error)
+    if not found:
+        told = f"no lead comes from the {' or '.join(sides)}; leads from the other side are there"
+        raise failures[0] if failures else InputError(told)
+    for failure in failures:
+        warnings.warn(DataWarning(str(failure)), stacklevel=2)
+    found.sort(key=lambda item: (item[0] == "left", -item[1].fit.axis.points[0, 1]))
+    result = []
+    for side, group in itertools.groupby(found, key=lambda item: item[0]):
+        several = list(group)
+        for number, (_, identified, track) in enumerate(several, 1):
+            label = f"lead_{side[0].upper()}{number if len(several) > 1 else ''}"
+            result.append(_located(label, side, identified, track))
+    return tuple(result)
+
+
+def ceiling_of(data: AnyArray) -> float:
+    """Return the CT number that a scanner cut off at, HU: the largest one if several voxels have it, else infinity."""
+    top = float(data.max())
+    return top if int((data == top).sum()) >= 3 else float("inf")
+
+
+def covariance_of(fit: Fit) -> Points:
+    """Return the calibrated covariance of every contact's position, mm²: (C, 3, 3)."""
+    levels = [level.middle for level in fit.model.levels for _ in level.segments]
+    d = fit.axis.tangent(levels)
+    outer = d[:, :, None] * d[:, None, :]
+    floor = FLOOR_ALONG**2 * outer + FLOOR_ACROSS**2 * (np.eye(3) - outer)
+    covariance: Points = INFLATION * fit.spread + floor
+    return covariance
+
+
+def _located(label: str, side: Side, identified: Identified, track: Track) -> LocatedLead:
+    fit = identified.fit
+    chosen = fit.model
+    past = fit.axis.points[-1]
+    rest = track.curve.points[(track.curve.points - past) @ fit.axis.tangent(fit.axis.length) > 2.0]
+    curve = fit.axis.followed_by(rest) if len(rest) else fit.axis
+    depth = curve.length
+    depth += max(0.0, chosen.height + LEAST_LENGTH + 0.5 - float(np.linalg.norm(curve.at(depth) - curve.points[0])))
+    turn = float(np.rad2deg(fit.rotation)) if chosen.directional else 0.0
+    turn = (turn + 180) % 360 - 180
+    plan = LeadPlan(
+        label, chosen.model, side, _vector(curve.at(0.0)), _vector(curve.at(depth)), turn,
+    )
+    lead = Lead(plan, curve, depth, _anterior(curve))
+    contacts = tuple(
+        LocatedContact(one.level, one.segment, one.name, place, spread)
+        for one, place, spread in zip(lead.contacts, fit.places, covariance_of(fit), strict=True)
+    )
+    rotation, ambiguous = _rotation(fit, turn)
+    return LocatedLead(
+        label, side, lead, contacts, chosen.model, _alike(chosen.model), identified.candidates, rotation, ambiguous,
+        fit.misfit, track.cut,
+    )
+
+
+def _rotation(fit: Fit, turn: float) -> tuple[Measure | None, bool]:
+    if not fit.model.directional:
+        return None, False
+    half = float(np.rad2deg(1.96 * np.sqrt(INFLATION * fit.covariance[1, 1])))
+    return Measure(turn, turn - half, turn + half, "deg", 1, "marker and segments laid into the CT"), half > 90
+
+
+def _alike(name: str) -> tuple[str, ...]:
+    return next(group for group in groups() if name in group)
+
+
+def _side(axis: Curve, ct: Volume) -> Side:
+    """Return from which side a lead comes: by its place in the head, or by its direction where half of it is seen."""
+    low, high = (ct.grid.world(np.multiply(corner, np.array(ct.data.shape) - 1)) for corner in ((0, 0, 0), (1, 1, 1)))
+    if abs(high[0] - low[0]) > WHOLE_HEAD:
+        head = np.argwhere(ct.data[::8, ::8, ::8] > -500) * 8
+        return "right" if axis.at(0.0)[0] > ct.grid.world(head.mean(0))[0] else "left"
+    return "right" if axis.points[-1, 0] > axis.points[0, 0] else "left"
+
+
+def _anterior(curve: Curve) -> Points:
+    """Return the direction from which angles about the lead count: the scanner's front, or top for a lead along it."""
+    return np.array([0.0, 0.0, 1.0]) if abs(curve.tangent(0.0)[1]) > 0.95 else np.array([0.0, 1.0, 0.0])
+
+
+def _vector(point: Points) -> Vector:
+    x, y, z = (float(v) for v in point)
+    return x, y, z
