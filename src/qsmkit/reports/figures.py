@@ -1,6 +1,5 @@
 """The report's pictures, as PNG files in memory."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from qsmkit.arrays import AnyArray, BoolArray, FloatArray
 from qsmkit.artifacts import ARTIFACTS
 from qsmkit.pipeline.run import Result
 from qsmkit.reports.display import Plane, View
+from qsmkit.reports.plot import figure_png
 
 WIDTH, LARGEST_TILE, DPI = 10.0, 3.2, 130
 """Width of a picture and largest width of one slice in inches, and dots per inch."""
@@ -199,7 +199,7 @@ def mosaic(
         top += tall + gap
     axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
     _grey_scale(figure, shade, unit)
-    return _png(figure)
+    return figure_png(figure)
 
 
 def histogram(values: FloatArray) -> Picture:
@@ -220,7 +220,7 @@ def histogram(values: FloatArray) -> Picture:
         f"All {values.size} voxels that have a susceptibility. Dashed: median, {middle:.4f} {unit}. "
         f"Dotted: 1st and 99th percentile, {low:.3f} and {high:.3f} {unit}."
     )
-    return Picture("histogram", "Histogram of the susceptibility", caption, _png(figure))
+    return Picture("histogram", "Histogram of the susceptibility", caption, figure_png(figure))
 
 
 def display_window(name: str, values: AnyArray) -> tuple[float, float]:
@@ -251,12 +251,6 @@ def _figure(width: float, height: float, colour: str) -> Figure:
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor=colour)
     FigureCanvasAgg(figure)
     return figure
-
-
-def _png(figure: Figure) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format="png", facecolor=figure.get_facecolor(), metadata={"Software": None})
-    return file.getvalue()
 
 
 def _draw(axes: Axes, tile: Tile, left: float, top: float, shade: Normalize, smooth: bool) -> None:

@@ -20,6 +20,11 @@ def png(draw: Drawing) -> bytes:
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     draw(axes)
+    return figure_png(figure)
+
+
+def figure_png(figure: Figure) -> bytes:
+    """Return a figure, on the colour of its own face, as a PNG file that depends on nothing but what is drawn."""
     stream = BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
+    figure.savefig(stream, format="png", facecolor=figure.get_facecolor(), metadata={"Software": None})
     return stream.getvalue()
