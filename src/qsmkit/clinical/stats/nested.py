@@ -92,9 +92,12 @@ def nested_model(
         c: Measure(float(-e), float(-e - r), float(-e + r), unit, people, how)
         for c, e, r in zip(others, effect, reach, strict=True)
     }
-    troubles = [str(w.message) for w in caught if issubclass(w.category, FitWarning)]
+    told = " ".join(str(w.message) for w in caught if issubclass(w.category, FitWarning))
+    trouble = "" if fit.converged else "not converged"
+    if "boundary" in told or "singular" in told:
+        trouble = ", ".join(filter(None, (trouble, "a component of variance is at its bound")))
     return Nested(
         differences, float(stats.f.sf(f, len(others), people - 1)), f,
         float(np.sqrt(np.asarray(fit.cov_re)[0, 0])) * scale, float(np.sqrt(np.asarray(fit.vcomp)[0])) * scale,
-        float(np.sqrt(fit.scale)) * scale, "; ".join(troubles) or ("" if fit.converged else "not converged"),
+        float(np.sqrt(fit.scale)) * scale, trouble,
     )  # fmt: skip
