@@ -5,7 +5,7 @@ import pytest
 
 from qsmkit.clinical.target.acpc import Commissures, indirect_target
 from qsmkit.clinical.target.errors import placement, summary
-from qsmkit.clinical.target.frame import Angles, angles, direction, from_leksell, to_leksell
+from qsmkit.clinical.target.frame import Angles, angles, direction, from_crw, from_leksell, to_crw, to_leksell
 from qsmkit.errors import DataWarning, InputError
 from qsmkit.transform import Transform
 
@@ -63,6 +63,11 @@ def test_leksell_axes_and_round_trip():
     assert from_leksell((100, 100, 100)) == pytest.approx([0, 0, 0])
     assert from_leksell((90, 110, 90)) == pytest.approx([10, 10, 10])  # right, front, up
     assert np.abs(to_leksell(from_leksell(POINTS)) - POINTS).max() < 1e-9
+
+
+def test_crw_is_zero_at_the_centre_and_grows_to_front_right_and_top():
+    assert to_crw((3, 5, 7)) == pytest.approx([5, 3, 7])  # AP, LAT, VERT
+    assert np.abs(to_crw(from_crw(POINTS)) - POINTS).max() < 1e-9
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,13 @@
-"""Stereotactic frames: Leksell's coordinates, and the angles of ring and arc.
+"""Stereotactic frames: Leksell's and CRW coordinates, and the angles of Leksell's ring and arc.
 
 Leksell's X grows to the patient's left, Y to the front, Z downwards, the centre is (100, 100, 100) mm:
 
     x = 100 − X,   y = Y − 100,   z = 100 − Z        frame-aligned RAS, mm
+
+CRW's AP, LAT and VERT are zero at the centre and grow to the front, to the patient's right and upwards (recalled: check
+them on the phantom base):
+
+    x = LAT,   y = AP,   z = VERT
 
 The direction from target to entry, for ring angle R and arc angle A:
 
@@ -53,6 +58,18 @@ def to_leksell(points: npt.ArrayLike) -> Point:
     """Return frame-aligned RAS points (…, 3), mm, as Leksell coordinates, mm."""
     x, y, z = np.moveaxis(np.asarray(points, np.float64), -1, 0)
     return np.stack([CENTRE - x, y + CENTRE, CENTRE - z], -1)
+
+
+def from_crw(coordinates: npt.ArrayLike) -> Point:
+    """Return CRW coordinates AP, LAT, VERT (…, 3), mm, as frame-aligned RAS mm about the frame's centre."""
+    ap, lat, vert = np.moveaxis(np.asarray(coordinates, np.float64), -1, 0)
+    return np.stack([lat, ap, vert], -1)
+
+
+def to_crw(points: npt.ArrayLike) -> Point:
+    """Return frame-aligned RAS points (…, 3), mm, as CRW coordinates AP, LAT, VERT, mm."""
+    x, y, z = np.moveaxis(np.asarray(points, np.float64), -1, 0)
+    return np.stack([y, x, z], -1)
 
 
 def direction(angles: Angles, mounting: Mounting) -> Point:

@@ -7,6 +7,8 @@ COMMANDS = {
     "hybrid": "hybrid:hybrid",
     "cohort": "cohort:cohort",
     "acpc": "acpc:acpc",
+    "convert": "convert:convert",
+    "localise": "localise:localise",
     "frame": "frame:frame",
     "plan": "plan:plan",
     "errors": "errors:errors",
