@@ -8,7 +8,7 @@ import pytest
 from qsmkit.errors import InputError, OutputError
 from qsmkit.io.store.chain import entries
 from qsmkit.io.store.registry import Registry
-from qsmkit.io.store.rows import Patient
+from qsmkit.io.store.rows import Patient, Session
 from qsmkit.io.store.verify import verify
 
 
@@ -40,6 +40,9 @@ def test_a_registry_that_nobody_touched_is_sound(filled):
     ("statement", "words"),
     [
         ("UPDATE observation SET mean = 0.99 WHERE mass = 12.5", "mean is 0.99, the audit says 0.35"),
+        ("UPDATE session SET date = '2024-01-31x' WHERE visit = 'm00'", "date is '2024-01-31x', the audit says"),
+        ("UPDATE lesion SET index_lesion = 0", "index_lesion is False, the audit says True"),
+        ("UPDATE patient SET birth_year = '1980x'", "birth_year is '1980x', the audit says 1980"),
         ("UPDATE patient SET sex = 'nonsense'", "sex is 'nonsense', the audit says 'F'"),
         ("UPDATE recon SET parameters = '{}' WHERE parameters IS NOT NULL", "parameters is {}, the audit says"),
         ("DELETE FROM qc", "is not there, but the audit knows of no removal"),
@@ -51,6 +54,13 @@ def test_a_row_that_was_tampered_with_is_found(filled, statement, words):
     tamper(registry, statement)
     (problem,) = check(registry).problems
     assert words in problem
+
+
+def test_a_value_that_cannot_be_read_is_one_clear_line(filled):
+    registry, _ = filled
+    tamper(registry, "UPDATE session SET date = 'yesterday'")
+    with pytest.raises(InputError, match=r"a session in the registry is not as it can have been .* monitor verify"):
+        registry.rows(Session)
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'XX' WHERE seq = 3", "DELETE FROM audit"])

@@ -162,7 +162,7 @@ def _read_portable(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _fill(connection: Connection, lines: Iterator[dict[str, Any]]) -> None:
-    migrate.move(connection)
+    migrate.make(connection)
     for line in lines:
         name, row = str(line["table"]), line["row"]
         if name == "audit":

@@ -151,7 +151,7 @@ _COMPLAINTS: tuple[tuple[tuple[str, ...], type[QsmkitError], str], ...] = (
      "is no registry: not an SQLite database; check the path, or make one with: qsmkit monitor init"),
     (("unable to open database file",), InputError,
      "cannot be opened; check path and rights, or make it with: qsmkit monitor init"),
-    (("readonly database", "read-only transaction", "25006"), OutputError,
+    (("readonly database", "read-only transaction", "25006", "permission denied", "42501"), OutputError,
      "is read-only; nothing was written: ask for the right to write it, or work on a copy"),
     (("database is locked", "lock timeout"), OutputError,
      f"is in use by others for more than {BUSY_SECONDS} s; nothing was written: try again"),
@@ -159,7 +159,7 @@ _COMPLAINTS: tuple[tuple[tuple[str, ...], type[QsmkitError], str], ...] = (
      "cannot be written, the disk is full or fails; nothing of this change was kept: make room and repeat it"),
     (("malformed", "corrupt"), InputError, "is damaged; restore the last backup with: qsmkit monitor restore"),
     (("append-only",), OutputError, "keeps its audit for good: its entries are neither changed nor deleted"),
-    (("connection failed", "could not connect", "connection refused", "closed the connection", "is lost"), OutputError,
+    (("connection failed", "could not connect", "connection is bad", "closed the connection", "is lost"), OutputError,
      "cannot be reached; check host, port, database and password, and that the server runs"),
 )  # fmt: skip
 

@@ -3,21 +3,18 @@
 import functools
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, column, inspect, select, table
 
 from qsmkit.errors import InputError
 
 _FOLDER = Path(__file__).with_name("migrations")
+_VERSION = table("alembic_version", column("version_num"))
 
 
 @functools.cache
 def revisions() -> tuple[str, ...]:
     """Return the schema's versions, oldest first."""
-    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())[::-1]
+    return tuple(sorted(path.stem.removeprefix("r").partition("_")[0] for path in _FOLDER.glob("versions/r*.py")))
 
 
 def newest() -> str:
@@ -27,7 +24,9 @@ def newest() -> str:
 
 def revision_of(connection: Connection) -> str | None:
     """Return the version of a registry's schema, or None if there is no registry."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    return connection.scalar(select(_VERSION.c.version_num))
 
 
 def check_revision(connection: Connection, place: object) -> None:
@@ -49,6 +48,20 @@ def check_revision(connection: Connection, place: object) -> None:
         raise InputError(
             f"{place} has schema {found}, this software needs {newest()}; back it up, then: qsmkit monitor upgrade"
         )
+
+
+def make(connection: Connection) -> str:
+    """Make the tables of a registry in an empty database and return the schema's version.
+
+    Raises
+    ------
+    InputError
+        The database is not empty.
+    """
+    if inspect(connection).get_table_names():
+        what = "a registry" if revision_of(connection) else "tables of something else"
+        raise InputError(f"the database holds {what}; choose an empty one")
+    return move(connection)[1]
 
 
 def move(connection: Connection, target: str | None = None) -> tuple[str | None, str]:
@@ -76,19 +89,15 @@ def move(connection: Connection, target: str | None = None) -> tuple[str | None,
         raise InputError(f"schema {target!r} is not known; there are {', '.join(known)}")
     if found is not None and found not in known:
         raise InputError(f"schema {found} is newer than this software's {newest()}; update qsmkit")
-    if found is None and inspect(connection).get_table_names():
-        raise InputError("the database holds tables of something else; choose an empty one")
-    config = _config()
+    from alembic import command  # slow to load, and seldom needed
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     if found is not None and known.index(target) < known.index(found):
         command.downgrade(config, target)
     else:
         command.upgrade(config, target)
     return found, target
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config

@@ -15,9 +15,7 @@ R = TypeVar("R", bound=Row)
 
 def find(connection: Connection, made: type[R], row_id: str) -> R | None:
     """Return a row, or None."""
-    table = TABLES[made.table]
-    found = connection.execute(select(table).where(table.c.id == row_id)).mappings().first()
-    return None if found is None else made.of(dict(found))
+    return next(iter(_rows(connection, made, TABLES[made.table].c.id == row_id)), None)
 
 
 def select_rows(connection: Connection, made: type[R], **equal: Any) -> list[R]:
@@ -63,5 +61,10 @@ def _belongs(made: type[Row], patient: str) -> ColumnElement[bool]:
 
 def _rows(connection: Connection, made: type[R], *wanted: ColumnElement[bool]) -> list[R]:
     table = TABLES[made.table]
-    found = connection.execute(select(table).where(*wanted).order_by(table.c.id)).mappings()
-    return [made.of(dict(row)) for row in found]
+    try:
+        found = connection.execute(select(table).where(*wanted).order_by(table.c.id)).mappings()
+        return [made.of(dict(row)) for row in found]
+    except ValueError as error:
+        raise InputError(
+            f"a {made.table} in the registry is not as it can have been entered ({error}); see qsmkit monitor verify"
+        ) from error

@@ -149,8 +149,7 @@ class Registry:
         """
         place = Place(where)
         with making(place) as connection:
-            migrate.move(connection)
-            began = {"registry": identity.new(), "schema": migrate.newest()}
+            began = {"registry": identity.new(), "schema": migrate.make(connection)}
             chain.Appender(connection, actor, None).append("create", after=began)
         return cls.open(where)
 
@@ -193,6 +192,8 @@ class Registry:
         """
         place = existing(where)
         with disposing(place.engine()) as engine, writing(engine, place) as connection:
+            if migrate.revision_of(connection) is None:
+                raise InputError(f"{place} holds no registry; make one with: qsmkit monitor init")
             found, made = migrate.move(connection, target)
             if found != made:
                 chain.Appender(connection, actor).append("migrate", after={"from": found, "to": made})

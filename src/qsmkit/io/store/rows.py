@@ -229,11 +229,15 @@ class Observation(Row):
     reading: Annotated[int, Ge(1), "Number of the reading by this rater"] = 1
     mask: Annotated[str | None, identity.inside, "Mask, relative to the data set"] = None
     mask_sha256: Annotated[str | None, identity.digest, "Digest of the mask"] = None
+    rule: Annotated[str | None, "Which voxels of the mask are measured"] = None
+    centre: Annotated[tuple[float, ...] | None, Unit("mm"), "Centre of the mask in the scan's space, RAS+"] = None
     voxels: Annotated[int | None, Ge(0), "Voxels of the mask"] = None
     volume: Annotated[float | None, Ge(0), _CubicMm, "Volume"] = None
     mean: Annotated[float | None, _Ppm, "Mean susceptibility relative to the reference"] = None
     mean_low: Annotated[float | None, _Ppm, "Lower end of the mean's 95 % interval"] = None
     mean_high: Annotated[float | None, _Ppm, "Upper end of the mean's 95 % interval"] = None
+    noise: Annotated[float | None, Ge(0), _Ppm, "Standard deviation of the mean from the scan's noise"] = None
+    noise_degrees: Annotated[float | None, Gt(0), "Degrees of freedom of the noise; infinite if missing"] = None
     median: Annotated[float | None, _Ppm, "Median susceptibility"] = None
     maximum: Annotated[float | None, _Ppm, "Largest susceptibility"] = None
     p95: Annotated[float | None, _Ppm, "95th percentile of the susceptibility"] = None

@@ -20,10 +20,11 @@ _TABLES = {
     "lesion": "id text!, patient text! patient, label text!, kind text!, location text, mars text, "
               "index_lesion flag!, first_seen text session, status text!",
     "observation": "id text!, lesion text! lesion, recon text! recon, rater text!, method text!, reading integer!, "
-                   "mask text, mask_sha256 text, voxels integer, volume number, mean number, mean_low number, "
-                   "mean_high number, median number, maximum number, p95 number, sd number, chi_total number, "
-                   "chi_total_low number, chi_total_high number, chi_background number, reference_sd number, "
-                   "permeability number, verdict text!, note text",
+                   "mask text, mask_sha256 text, rule text, centre json, voxels integer, volume number, "
+                   "mean number, mean_low number, mean_high number, noise number, noise_degrees number, "
+                   "median number, maximum number, p95 number, sd number, chi_total number, chi_total_low number, "
+                   "chi_total_high number, chi_background number, reference_sd number, permeability number, "
+                   "verdict text!, note text",
     "link": "id text!, parent text lesion, child text lesion, before text session, after text! session, "
             "relation text!, iou number, distance number, hausdorff number, decision text!, decided_by text",
     "event": "id text!, patient text! patient, lesion text lesion, type text!, onset date!, precision text!, "
