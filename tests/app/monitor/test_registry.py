@@ -97,3 +97,30 @@ def test_bad_input_is_one_clear_line(qsmkit, registry, arguments, status, words)
     assert ran.status == status
     assert words in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_exports_and_import_go_round(qsmkit, registry, tmp_path):
+    tables = tmp_path / "tables"
+    assert qsmkit("monitor", "export", "tables", registry, tables, "--json").json["lesion"] == 1
+    assert qsmkit("monitor", "export", "tables", registry, tmp_path / "p", "--format", "parquet").status == 0
+    assert qsmkit("monitor", "export", "redcap", registry, tmp_path / "redcap", "--json").json["records"] == 1
+    assert qsmkit("monitor", "export", "fhir", registry, tmp_path / "fhir.json", "--json").json["resources"] == 2
+    assert qsmkit("monitor", "export", "fhir", registry, tmp_path / "fhir.json").status == 1
+    ran = qsmkit("monitor", "export", "findings", registry, "P012-m00", tmp_path / "f.csv")
+    assert "nothing was measured" in ran.err
+    for folder in (tables, tmp_path / "redcap"):
+        ran = qsmkit("monitor", "import", registry, folder)
+        assert (ran.status, "dry run, nothing was written" in ran.err) == (0, True)
+    again = tmp_path / "again.sqlite"
+    assert qsmkit("monitor", "init", again).status == 0
+    assert "exported from another registry" in qsmkit("monitor", "import", again, tables).err
+    (tables / "registry.json").unlink()
+    ran = qsmkit("monitor", "import", again, tables, "--apply", "--json")
+    assert ran.json["applied"]
+    assert {row["status"] for row in ran.json["rows"]} == {"new"}
+    (tables / "patient.csv").write_text("id,sex\nP012,F\nJones,M\n")
+    ran = qsmkit("monitor", "import", again, tables / "patient.csv", "--apply")
+    assert ran.status == 1
+    assert "1 of 2 rows cannot be entered; nothing was written" in ran.err
+    assert "sex: M → F" in ran.out
+    assert qsmkit("monitor", "show", again, "patient", "--json").json[0]["sex"] == "M"

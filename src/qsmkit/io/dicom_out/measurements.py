@@ -44,7 +44,7 @@ SERIES_NUMBER = 9200
 
 _UNITS = {
     "ppm": "[ppm]", "ppb": "[ppb]", "1/s": "/s", "s": "s", "ms": "ms", "mm": "mm", "mm3": "mm3", "mm³": "mm3",
-    "mL": "mL", "%": "%", "1": "1", "Hz": "Hz", "rad": "rad",
+    "mL": "mL", "ppm·mm³": "[ppm].mm3", "µg": "ug", "%": "%", "1": "1", "Hz": "Hz", "rad": "rad",
 }  # fmt: skip
 """Unit → UCUM."""
 
@@ -54,6 +54,9 @@ _QUANTITIES = {
     "t2star": concept(codes.DCM.T2Star),
     "volume": concept(codes.SCT.Volume),
 }
+_SUMS = ("volume", "chi_total", "mass")
+"""Quantities that are no means over the region."""
+
 _OF_UNIT = {
     "ppm": "chi", "ppb": "chi", "1/s": "r2star", "ms": "t2star", "s": "t2star",
     "mm3": "volume", "mm³": "volume", "mL": "volume",
@@ -72,11 +75,14 @@ class Finding:
         What was measured: chi, r2star, t2star, volume, or any other word.
     measure : Measure
         Value, interval, unit, number of observations, method.
+    tracking : str
+        UID by which the region is followed; "" for one that follows from patient and name.
     """
 
     region: str
     quantity: str
     measure: Measure
+    tracking: str = ""
 
 
 _ROI = {"mean": "value", "voxels": "n"}
@@ -89,8 +95,8 @@ def read_findings(path: Path, names: Mapping[int, str] | None = None) -> list[Fi
     Parameters
     ----------
     path : Path
-        .json, or a table. Columns or keys: `value`, `unit` and either `name` or `label`; `low`, `high`, `n`, `method`
-        and `quantity` if known; `mean` and `voxels` stand for `value` and `n` where there is no `value`.
+        .json, or a table. Columns or keys: `value`, `unit` and either `name` or `label`; `low`, `high`, `n`, `method`,
+        `quantity` and `tracking_uid` if known; `mean` and `voxels` stand for `value` and `n` where there is no `value`.
     names : mapping of int to str, optional
         Names of labels.
 
@@ -117,7 +123,8 @@ def read_findings(path: Path, names: Mapping[int, str] | None = None) -> list[Fi
             raise InputError(f"{where} ({region}) has no value; leave the row out")
         n = _number(row.get("n"), "n", where)
         measure = Measure(value, low, high, unit, 0 if math.isnan(n) else int(n), str(row.get("method") or ""))
-        made.append(Finding(region, str(row.get("quantity") or _OF_UNIT.get(unit, "value")), measure))
+        quantity = str(row.get("quantity") or _OF_UNIT.get(unit, "value"))
+        made.append(Finding(region, quantity, measure, str(row.get("tracking_uid") or "")))
     if not made:
         raise InputError(f"{path} holds no measurement; give at least one")
     return made
@@ -216,8 +223,9 @@ def _group(
     image: Dataset,
     patient: str,
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations:
+    tracking = rows[0].tracking or tracking_uid(patient, region)
     shared: dict[str, Any] = {
-        "tracking_identifier": TrackingIdentifier(uid=tracking_uid(patient, region), identifier=region[:64]),
+        "tracking_identifier": TrackingIdentifier(uid=tracking, identifier=region[:64]),
         "finding_type": structure_code(region),
         "finding_sites": [FindingSite(anatomic_location=structure_code(region), laterality=side_code(region))],
         "measurements": [_measurement(row) for row in rows],
@@ -240,7 +248,7 @@ def _measurement(row: Finding) -> Measurement:
         name=_QUANTITIES.get(row.quantity) or own_code(row.quantity),
         value=_sixteen(measure.value),
         unit=_unit(measure),
-        derivation=None if row.quantity == "volume" else concept(codes.SCT.Mean),
+        derivation=None if row.quantity in _SUMS else concept(codes.SCT.Mean),
         method=own_code(measure.method) if measure.method else None,
         properties=_interval(measure),
     )

@@ -13,7 +13,7 @@
         registry.get(Patient, "P012")                        # a row, or None
         registry.rows(Lesion, patient="P012")                # rows whose columns equal the given ones
         registry.frame(Observation)                          # the same as a DataFrame
-        registry.observations(kind="cavernoma")              # one flat row for each measurement, see `flat`
+        registry.measurements(kind="cavernoma")              # one flat row for each measurement, see `flat`
 
 Rows are frozen dataclasses (`rows`), checked when they are made; rules between rows are checked when they are added
 (`consistency`). Every change is an entry of the audit's hash chain (`chain`). Writers wait for each other and never see
@@ -35,6 +35,7 @@ from qsmkit.errors import InputError, OutputError
 from qsmkit.io.store import chain, consistency, identity, migrate
 from qsmkit.io.store.column import columns
 from qsmkit.io.store.connect import Place, disposing, existing, making, reading, writing
+from qsmkit.io.store.flat import flat_columns, measurements
 from qsmkit.io.store.query import find, rows_of_patient, select_rows
 from qsmkit.io.store.rows import Row
 from qsmkit.io.store.tables import TABLES
@@ -52,6 +53,10 @@ class Change:
     def get(self, made: type[R], row_id: str) -> R | None:
         """Return a row as it is within this change, or None."""
         return find(self._connection, made, row_id)
+
+    def rows(self, made: type[R], **equal: Any) -> list[R]:
+        """Return rows as they are within this change; see `Registry.rows`."""
+        return select_rows(self._connection, made, **equal)
 
     def add(self, row: R) -> R:
         """Add a row and return it.
@@ -260,6 +265,11 @@ class Registry:
         """Return rows as a table, a column a field; missing values are None."""
         found = [dataclasses.asdict(row) for row in self.rows(made, **equal)]  # type: ignore[call-overload]
         return pd.DataFrame(found, columns=[c.name for c in columns(made)])
+
+    def measurements(self, **equal: Any) -> pd.DataFrame:
+        """Return measurements with everything that they depend on, one row each; see `flat`."""
+        with self.reading() as connection:
+            return pd.DataFrame(measurements(connection, **equal), columns=[c.name for c in flat_columns()])
 
     def head(self) -> chain.Head:
         """Return the last audit entry's number, and the hash to write down."""

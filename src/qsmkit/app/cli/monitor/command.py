@@ -13,6 +13,8 @@ COMMANDS = {
     "backup": "backup:backup",
     "restore": "restore:restore",
     "upgrade": "upgrade:upgrade",
+    "export": "export:app",
+    "import": "importing:import_rows",
 }
 """Where each command is: imported when it is used."""
 
