@@ -141,6 +141,7 @@ def test_fhir_is_a_bundle_whose_references_are_in_it(filled, tmp_path):
     assert str(int(rows["lesion"].id.replace("-", ""), 16)) in json.dumps(made)
 
 
+@pytest.mark.slow  # the models take seconds to load
 def test_fhir_holds_to_the_published_model(filled, tmp_path):
     models = pytest.importorskip("fhir.resources.R4B.bundle")
     registry, _ = filled
