@@ -25,7 +25,10 @@ _BAR = 0.85
 _GAP = 0.02
 """Room between slices, as a share of the widest one."""
 
-_LINE_COLOURS = ("#f0a830", "#39c5cf")
+_LINE_COLOURS = (
+    "#f0a830", "#39c5cf", "#e05d5d", "#7bd153", "#c78bf2", "#f7ef6a", "#4f8ff7", "#f58ac0", "#a0795a", "#19e3a0",
+    "#bbbbbb",
+)
 _PLATE = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 0.8}
 
 
@@ -165,7 +168,8 @@ def tiles(
 
 
 def mosaic(
-    rows: Sequence[Sequence[Tile]], window: tuple[float, float], unit: str, *, smooth: bool = True
+    rows: Sequence[Sequence[Tile]], window: tuple[float, float], unit: str, *, smooth: bool = True,
+    legend: Sequence[str] = (),
 ) -> bytes:
     """Draw rows of slices in grey, with a scale of the grey values, and return the PNG file.
 
@@ -179,6 +183,8 @@ def mosaic(
         Unit of the values.
     smooth : bool
         Whether to interpolate between voxels; wrapped phase must not be.
+    legend : sequence of str
+        What the outlines are, in their order.
     """
     heights = [max(t.size[1] for t in row) for row in rows]
     widest = max(t.size[0] for row in rows for t in row)
@@ -199,6 +205,9 @@ def mosaic(
         top += tall + gap
     axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
     _grey_scale(figure, shade, unit)
+    right = 1 - (_BAR - 0.1) / figure.get_size_inches()[0]
+    for number, (name, colour) in enumerate(zip(legend, _LINE_COLOURS, strict=False)):
+        figure.text(right, 0.99 - 0.15 * number / figure.get_size_inches()[1], name, color=colour, fontsize=7, va="top")
     return figure_png(figure)
 
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "agree": "agree:agree",
     "mer": "mer:mer",
     "register": "register:register",
+    "nuclei": "nuclei:nuclei",
     "roi": "roi:roi",
     "profile": "profile:profile",
     "quantify": "quantify:app",
