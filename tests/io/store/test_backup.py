@@ -77,6 +77,21 @@ def test_a_backup_that_somebody_wrote_anew_does_not_verify(filled, tmp_path):
     assert not (tmp_path / "again.sqlite").exists()
 
 
+@pytest.mark.parametrize("name", ["b.sqlite", "b.jsonl"])
+def test_a_disk_that_fills_up_leaves_no_backup(filled, tmp_path, name):
+    resource = pytest.importorskip("resource")  # a limit on the size of files stands for the disk
+    registry, _ = filled
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OutputError, match=f"{name} cannot be written"):
+            back_up(registry, tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.glob("*b.*l*")) == []
+    back_up(registry, tmp_path / name)
+
+
 def test_an_unsound_registry_is_not_backed_up(filled, tmp_path):
     registry, _ = filled
     connection = sqlite3.connect(registry.place.path)

@@ -179,5 +179,28 @@ def test_a_full_disk_keeps_nothing_of_a_change(filled):
     assert registry.counts()["patient"] == 1
 
 
+def test_a_file_that_is_read_only_is_read_but_not_written(filled, monkeypatch):
+    registry, _ = filled
+    with registry.reading() as connection:  # the same connection is used again below
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    with pytest.raises(OutputError, match="is read-only; nothing was written"):
+        add(registry, Patient(id="P013"))
+    path = registry.place.path
+    registry.close()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with Registry.open(path, readonly=True) as opened:
+        assert opened.counts()["patient"] == 1
+        assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_writer_waits_for_its_turn_and_says_when_it_gives_up(filled, monkeypatch):
+    registry, _ = filled
+    monkeypatch.setattr("qsmkit.io.store.connect.BUSY_SECONDS", 0.05)
+    with Registry.open(registry.place.path) as other, registry.change("JD") as change:
+        change.add(Patient(id="P013"))
+        with pytest.raises(OutputError, match="is in use by others"):
+            add(other, Patient(id="P014"))
+
+
 def test_tables_know_every_kind_of_row():
     assert set(ROWS) | {"audit"} == set(METADATA.tables)

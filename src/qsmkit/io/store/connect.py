@@ -1,5 +1,6 @@
 """Connections to a registry: an SQLite file, or PostgreSQL by URL; what their drivers complain of, in plain words."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +59,11 @@ class Place:
         """Return what makes connections; a file that is not there is not made."""
         if self.path is None:
             return create_engine(self._url, pool_pre_ping=True)
-        return _file_engine(self.path, "ro" if readonly else "rw")
+        if not readonly:
+            return _file_engine(self.path, "rw")
+        # On a medium that cannot be written SQLite has no place for its lock; nobody else can write there either.
+        alone = not os.access(self.path.parent, os.W_OK) and not Path(f"{self.path}-wal").exists()
+        return _file_engine(self.path, "ro&immutable=1" if alone else "ro")
 
 
 def existing(where: str | Path) -> Place:

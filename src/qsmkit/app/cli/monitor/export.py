@@ -8,6 +8,7 @@ from cyclopts import App
 from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
 from qsmkit.io.store.registry import Registry
+from qsmkit.io.store.rows import Patient
 
 app = App(name="export", help="Write what is in a registry for other programs.")
 
@@ -40,8 +41,7 @@ def tables(
     from qsmkit.io.store.columnar import export_tables
 
     with Registry.open(registry, readonly=True) as opened:
-        made = export_tables(opened, out, format, overwrite=overwrite)
-    _tell(made, out, json)
+        _tell(opened, export_tables(opened, out, format, overwrite=overwrite), out, json)
 
 
 @app.command
@@ -62,8 +62,7 @@ def redcap(registry: str, out: Path, /, *, overwrite: Flag = False, json: Flag =
     from qsmkit.io.store.redcap import export_redcap
 
     with Registry.open(registry, readonly=True) as opened:
-        made = export_redcap(opened, out, overwrite=overwrite)
-    _tell(made, out, json)
+        _tell(opened, export_redcap(opened, out, overwrite=overwrite), out, json)
 
 
 @app.command
@@ -84,8 +83,7 @@ def fhir(registry: str, out: Path, /, *, overwrite: Flag = False, json: Flag = F
     from qsmkit.io.store.fhir import export_fhir
 
     with Registry.open(registry, readonly=True) as opened:
-        made = export_fhir(opened, out, overwrite=overwrite)
-    _tell({"resources": made}, out, json)
+        _tell(opened, {"resources": export_fhir(opened, out, overwrite=overwrite)}, out, json)
 
 
 @app.command
@@ -109,13 +107,16 @@ def findings(registry: str, session: str, out: Path, /, *, overwrite: Flag = Fal
 
     with Registry.open(registry, readonly=True) as opened:
         made = export_findings(opened, session, out, overwrite=overwrite)
-    _tell({"measurements": made}, out, json)
+        _tell(opened, {"measurements": made}, out, json)
     console.say(f"next: qsmkit export sr {out} report.dcm --reference SERIES")
 
 
-def _tell(made: dict[str, int], out: Path, json: bool) -> None:
+def _tell(opened: Registry, made: dict[str, int], out: Path, json: bool) -> None:
     if json:
         console.print_json(made)
     else:
         console.say(f"{', '.join(f'{number} {name}' for name, number in made.items() if number)} → {out}")
+    withdrawn = [patient.id for patient in opened.rows(Patient, consent="withdrawn")]
+    if withdrawn:
+        console.say(f"warning: consent is withdrawn of {', '.join(withdrawn)}; see whether the export may hold them")
     console.say(f"pseudonyms and shifted dates still are about persons: share with care. {console.DISCLAIMER}")
