@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from qsmkit.arrays import FloatArray
 from qsmkit.compiled import serial
@@ -90,7 +89,7 @@ def lead_cloud(lead: Lead) -> Cloud:
 
 def tube_cloud(points: Points, radius: float, hu: float, step: float = 0.4) -> Cloud:
     """Return a round rod along a polygon (N, 3) in mm whose corners are about `step` mm apart."""
-    offsets, area = _disc(radius, step)
+    offsets, area, _ = _disc(radius, step)
     direction = np.gradient(points, axis=0)
     length = np.linalg.norm(direction, axis=1)
     direction /= length[:, None]
@@ -135,42 +134,53 @@ def splat(cloud: Cloud, grid: Grid, fwhm: float, out: FloatArray) -> None:
 def _stack(lead: Lead, model: Electrode, s: Points, step: float) -> Cloud:
     """Return discs of the lead at arc lengths `s`, mm."""
     wall = min(WALL, model.radius / 2)
-    offsets, area = _disc(model.radius, wall / 2)
+    offsets, area, width = _disc(model.radius, wall / 2)
     rho, phi = np.hypot(*offsets.T), np.rad2deg(np.arctan2(offsets[:, 1], offsets[:, 0]))
     angle = lead.plan.rotation
     front, side = lead.direction(s, np.full(len(s), angle)), lead.direction(s, np.full(len(s), angle + 90))
     points = lead.curve.at(s)[:, None] + offsets[:, :1] * front[:, None] + offsets[:, 1:] * side[:, None]
     hu = np.full(points.shape[:2], INSULATION)
-    hu[:, rho < CORE * model.radius] = CONDUCTOR
-    hu[s < model.tip] = INSULATION
+    above = _overlap(s, step, model.tip, np.inf)
+    hu[:, rho < CORE * model.radius] += above[:, None] * (CONDUCTOR - INSULATION)
     for metal, levels in ((CONTACT, model.levels), (MARKER, model.marker.bands() if model.marker else ())):
         for level in levels:
-            along = (s >= level.bottom) & (s < level.top)
-            hu[np.ix_(along, (rho > model.radius - wall) & _within(level, phi))] = metal
+            around = np.where(rho > model.radius - wall, _covered(level, phi, width), 0.0)
+            hu += _overlap(s, step, level.bottom, level.top)[:, None] * around * (metal - hu)
     if model.tip_is_contact:
-        hu[s < wall] = CONTACT
+        hu += _overlap(s, step, 0.0, wall)[:, None] * (CONTACT - hu)
     inside = rho <= np.sqrt(np.maximum(model.radius**2 - np.maximum(model.radius - s, 0) ** 2, 0))[:, None]
     volume = np.broadcast_to(step * area, points.shape[:2])
     return Cloud(points[inside], volume[inside], hu[inside])
 
 
-def _within(level: Level, phi: Points) -> npt.NDArray[np.bool_]:
-    """Return which angles from the marker, degrees, lie in one of the level's segments."""
-    inside = np.zeros(phi.shape, bool)
+def _overlap(middle: Points, length: float | Points, low: float, high: float) -> Points:
+    """Return which share of intervals about `middle` lies between two bounds, all in one unit: (N,)."""
+    inside = np.minimum(middle + length / 2, high) - np.maximum(middle - length / 2, low)
+    share: Points = np.clip(inside / length, 0.0, 1.0)
+    return share
+
+
+def _covered(level: Level, phi: Points, width: Points) -> Points:
+    """Return which share of pieces `width` wide at angles `phi` from the marker, degrees, lies in segments."""
+    share = np.zeros(phi.shape)
     for segment in level.segments:
-        inside |= (phi - segment.start) % 360 <= segment.width
-    return inside
+        if segment.width >= 360:
+            return np.ones(phi.shape)
+        off = (phi - segment.middle + 180) % 360 - 180
+        share += _overlap(off, width, -segment.width / 2, segment.width / 2)
+    return share
 
 
-def _disc(radius: float, step: float) -> tuple[Points, Points]:
-    """Return points (N, 2), mm, in rings that fill a disc, and the area (N,), mm², of each."""
+def _disc(radius: float, step: float) -> tuple[Points, Points, Points]:
+    """Return points (N, 2), mm, in rings that fill a disc, and the area (N,), mm², and width (N,), degrees, of each."""
     count = max(1, round(radius / step))
     edge = radius * np.arange(count + 1) / count
     around = [max(6, 6 * round(np.pi * (a + b) / 6 / step)) for a, b in itertools.pairwise(edge)]
     rho = np.repeat((edge[1:] + edge[:-1]) / 2, around)
     phi = 2 * np.pi * np.concatenate([(np.arange(n) + 0.5) / n for n in around])
     area = np.repeat(np.pi * np.diff(edge**2) / around, around)
-    return rho[:, None] * np.stack([np.cos(phi), np.sin(phi)], 1), area
+    width = np.repeat(360.0 / np.array(around), around)
+    return rho[:, None] * np.stack([np.cos(phi), np.sin(phi)], 1), area, width
 
 
 @serial

@@ -6,7 +6,10 @@ from qsmkit.clinical.leads.locate import locate
 from qsmkit.errors import InputError, ParameterError, ShapeError
 from qsmkit.grid import Grid
 from qsmkit.leads.electrodes import models
+from qsmkit.leads.lead import LeadPlan, lead
+from qsmkit.simulate.ct import add_metal
 from qsmkit.simulate.lead_scene import scene
+from qsmkit.simulate.metal import lead_cloud
 from qsmkit.transform import Transform
 from qsmkit.volume import Volume
 
@@ -67,6 +70,63 @@ def test_the_answer_is_the_same_whichever_way_voxels_run(ring_lead):
     assert plain.model == other.model
     for one, two in zip(plain.contacts, other.contacts, strict=True):
         np.testing.assert_allclose(one.position, two.position, atol=0.02)
+
+
+@pytest.mark.parametrize("pose", [None, OBLIQUE])
+def test_the_marker_is_found_without_the_opposite_direction(pose):
+    case = scene("Abbott Infinity 6172", 0.5, pose=pose, rotation=70.0, seed=21)
+    (found,) = locate(case.ct)
+    look, axis = case.truth.marker_direction, case.truth.contacts[0].axis
+    off = np.rad2deg(np.arccos(np.clip(look @ found.lead.marker_direction, -1, 1)))
+    assert off < 15
+    assert not found.ambiguous
+    assert found.rotation.high - found.rotation.low < 60
+    front = np.array([0.0, 1.0, 0.0])
+    assert found.heading(front) == pytest.approx(found.rotation.value, abs=2)
+    turned = found.moved(Transform.rigid((0, 0, 30), (0, 0, 0)))
+    assert abs(turned.heading(front) - found.heading(front)) > 5
+    assert abs(look @ axis) < 0.05
+
+
+def test_a_lead_without_streaks_and_noise_is_found_to_a_hundredth_of_a_millimetre():
+    case = scene("Abbott Infinity 6172", 0.7, seed=5, streaks=0.0)
+    (found,) = locate(case.ct)
+    assert errors(found, case.truth).max() < 0.02
+    assert found.lead.marker_direction @ case.truth.marker_direction > np.cos(np.deg2rad(2))
+
+
+def test_another_model_than_the_one_asked_for_is_told(ring_lead):
+    (found,) = locate(ring_lead.ct, model="Medtronic 3389")
+    assert found.model == "Medtronic 3389"
+    assert any("looks more like Medtronic 3387" in note for note in found.notes)
+
+
+def two_leads(apart):
+    """One CT with two leads whose axes pass each other, as if both had been put through one burr hole."""
+    case = scene("Medtronic 3387", 0.7, seed=4)
+    grid = case.ct.grid
+    start, end = case.truth.tip, case.truth.curve.at(48.0)
+    middle = (start + end) / 2
+    across = case.truth.direction(24.0, 20.0)
+    along = case.truth.curve.tangent(24.0)
+    tilt = np.deg2rad(25)
+    way = np.cos(tilt) * along + np.sin(tilt) * across
+    tip = middle + apart * np.cross(along, across) - 22 * way
+    other = lead(LeadPlan("other", "Medtronic 3389", case.truth.plan.side, tuple(tip), tuple(tip + 62 * way)))
+    hu = case.ct.data.astype(np.float32)
+    add_metal([lead_cloud(other)], grid, hu, fwhm=0.9, streaks=1.0, rng=np.random.default_rng(3))
+    return Volume(np.clip(np.rint(hu), -1024, 3071).astype(np.int16), grid, "HU"), (case.truth, other)
+
+
+def test_leads_that_cross_are_told_apart():
+    ct, truths = two_leads(apart=1.8)
+    found = locate(ct)
+    assert len(found) == 2
+    assert len({one.name for one in found}) == 2
+    for truth in truths:
+        best = min(found, key=lambda one: np.linalg.norm(one.lead.tip - truth.tip))
+        assert truth.plan.model in best.alike
+        assert errors(best, truth).max() < 0.6
 
 
 def test_models_with_the_same_contacts_are_named_together():

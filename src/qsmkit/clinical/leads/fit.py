@@ -30,8 +30,8 @@ FWHM = 0.9
 FWHM_PER_SIGMA = 2.3548
 """Full width at half maximum of a Gaussian over its standard deviation."""
 
-NOISE, SHARE = 12.0, 0.05
-"""Standard deviation allowed a voxel: noise, HU, and a share of the metal's signal (modelling choice)."""
+NOISE, SHARE = 80.0, 0.03
+"""Standard deviation allowed a voxel: streaks, HU, and a share of the metal's signal (modelling choice)."""
 
 BENDS = 3
 """Polynomials across the lead, in either direction, by which its axis may differ from the centroids'."""
@@ -55,7 +55,7 @@ RATIOS[0, [STRENGTH, STRENGTH + 1]] = RATIOS[1, [STRENGTH + 2, STRENGTH]] = RATI
 RATIOS[3, BLUR] = 1
 EXPECTED = np.log([3.5, 1.5, 1.0, FWHM / FWHM_PER_SIGMA])
 ALLOWED = np.array([0.4, 0.3, 0.3, 0.3])
-PRIOR_WEIGHT = np.sqrt(CORRELATED)
+PRIOR_WEIGHT = float(np.sqrt(CORRELATED))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +117,8 @@ class Fit:
         Of the parameters, as the residuals have it.
     misfit : float
         Mean of the squared residuals over their allowed variance.
+    voxels : int
+        That were compared.
     strengths : tuple of float
         HU mm² of contacts, conductors and marker.
     blur : tuple of float
@@ -134,10 +136,16 @@ class Fit:
     parameters: Points
     covariance: Points
     misfit: float
+    voxels: int
     strengths: tuple[float, float, float]
     blur: tuple[float, float]
     places: Points
     spread: Points
+
+
+def odds(worse: float, better: float, voxels: int) -> float:
+    """Return exp(−(N/2c) (m₁ − m₀)/m₀), the likelihood ratio of two misfits to N voxels of which c err alike."""
+    return float(np.exp(-voxels / CORRELATED / 2 * (worse - better) / better))
 
 
 def site_of(ct: Volume, axis: Curve, end: float, ceiling: float) -> Site:
@@ -285,7 +293,8 @@ def fit(site: Site, model: Electrode, depth: float, rotation: float | None = Non
     blur = float(np.exp(p[BLUR])), float(np.exp(p[BLUR + 1]))
     return Fit(
         model, Curve(render.axis(fine, p)), float(p[ROTATION]), p, covariance,
-        float(2 * found.cost / len(site.value)), (a, b, c), blur, places,
+        float(2 * found.cost / len(site.value)), len(site.value),
+        (a, b, c), blur, places,
         np.einsum("cip,pq,cjq->cij", moves, covariance, moves),
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from qsmkit.clinical.leads.fit import CORRELATED, Fit, Site, fit, site_of
+from qsmkit.clinical.leads.fit import Fit, fit, odds, site_of
 from qsmkit.clinical.leads.slices import along
 from qsmkit.errors import InputError
 from qsmkit.leads.curve import Curve, Points
@@ -75,11 +75,17 @@ class Identified:
         All models that a CT cannot tell from it, itself included.
     candidates : dict of str to float
         Probability of every model that was compared, most probable first.
+    rival : str
+        A model whose brightness along the lead fits clearly better than that of those asked for; empty if none does.
+    opposite : float
+        Likelihood of the best rotation that is more than 60° away, over that of the fit's: 0 if there is none.
     """
 
     fit: Fit
     alike: tuple[str, ...]
     candidates: dict[str, float]
+    rival: str
+    opposite: float
 
 
 def layout(model: Electrode) -> tuple[object, ...]:
@@ -158,10 +164,7 @@ def identify(ct: Volume, axis: Curve, ceiling: float, names: Iterable[str] | Non
     """
     profile = profile_of(ct, axis)
     top = top_of(profile)
-    scores = {}
-    for group in groups(names):
-        r, depth = correlate(profile, electrode(group[0]))
-        scores[group] = r, depth
+    scores = {group: correlate(profile, electrode(group[0])) for group in groups(names)}
     best = max(r for r, _ in scores.values())
     if best < 0:
         least = min(electrode(g[0]).height for g in scores) + SHAFT
@@ -180,18 +183,22 @@ def identify(ct: Volume, axis: Curve, ceiling: float, names: Iterable[str] | Non
     site = site_of(ct, axis, min(end, axis.length - 1.0), ceiling)
     laid = {g: fit(site, electrode(g[0]), scores[g][1], quick=len(short) > 1) for g in short}
     least = min(f.misfit for f in laid.values())
-    share = np.array([np.exp(-len(site.value) / CORRELATED / 2 * (f.misfit - least) / least) for f in laid.values()])
-    share /= share.sum()
-    order = sorted(zip(laid, share, strict=True), key=lambda pair: -pair[1])
-    candidates = {name: float(p) / len(group) for group, p in order for name in group}
+    share = {g: odds(f.misfit, least, f.voxels) for g, f in laid.items()}
+    whole = sum(share.values())
+    order = sorted(share.items(), key=lambda item: -item[1])
+    candidates = {name: p / whole / len(group) for group, p in order for name in group}
     winner = order[0][0]
-    final = fit(
-        site_for(ct, site, laid[winner]), electrode(winner[0]), float(laid[winner].parameters[0]), laid[winner].rotation
-    )
-    return Identified(final, winner, candidates)
-
-
-def site_for(ct: Volume, site: Site, found: Fit) -> Site:
-    """Return the voxels about the lead up to just above its own topmost metal."""
-    end = float(found.parameters[0]) + found.model.height + SHAFT
-    return site_of(ct, site.axis, min(end, site.axis.length - 1.0), site.ceiling)
+    first = laid[winner]
+    depth = float(first.parameters[0])
+    site = site_of(ct, axis, min(depth + first.model.height + SHAFT, axis.length - 1.0), ceiling)
+    final = fit(site, first.model, depth, first.rotation)
+    opposite = 0.0
+    if first.model.directional:
+        other = fit(site, first.model, depth, final.rotation + np.pi)
+        if abs(np.angle(np.exp(1j * (other.rotation - final.rotation)))) > np.pi / 3:
+            final, other = sorted((final, other), key=lambda f: f.misfit)
+            opposite = odds(other.misfit, final.misfit, final.voxels)
+    others = {} if names is None else {g[0]: correlate(profile, electrode(g[0]))[0] for g in groups()}
+    rival = max(others, key=lambda n: others[n], default="")
+    clear = bool(rival) and others[rival] > best + WITHIN
+    return Identified(final, winner, candidates, rival if clear else "", opposite)

@@ -25,6 +25,12 @@ INFLATION = 8.0
 FLOOR_ACROSS, FLOOR_ALONG = 0.04, 0.04
 """Standard deviation that remains however thin the slices are, across and along the lead, mm (calibrated)."""
 
+FLOOR_TURN = 0.05
+"""Standard deviation of the rotation that remains, rad (calibrated)."""
+
+POOR = 2.0
+"""Misfit above which something else than the model is in the way (modelling choice)."""
+
 WHOLE_HEAD = 110.0
 """An image wider than this, mm, holds both halves of the head."""
 
@@ -64,7 +70,7 @@ def locate(
     """
     if not sides or not set(sides) <= {"left", "right"}:
         raise ParameterError(f"sides {list(sides)} are not of 'left' and 'right'; give one or both")
-    name = None if model is None else electrode(model).model
+    names = None if model is None else [electrode(model).model]
     ceiling = ceiling_of(ct.data)
     found: list[tuple[Side, Identified, Track]] = []
     failures: list[InputError] = []
@@ -74,7 +80,7 @@ def locate(
         if side not in sides:
             continue
         try:
-            found.append((side, identify(ct, axis, ceiling, None if name is None else [name]), track))
+            found.append((side, identify(ct, axis, ceiling, names), track))
         except InputError as error:
             failures.append(error)
     if not found:
@@ -126,18 +132,26 @@ def _located(label: str, side: Side, identified: Identified, track: Track) -> Lo
         LocatedContact(one.level, one.segment, one.name, place, spread)
         for one, place, spread in zip(lead.contacts, fit.places, covariance_of(fit), strict=True)
     )
-    rotation, ambiguous = _rotation(fit, turn)
+    rotation = _rotation(fit, turn)
+    ambiguous = rotation is not None and (identified.opposite > 0.05 or rotation.high - rotation.low > 120)
+    notes = []
+    if identified.rival:
+        notes.append(f"the CT looks more like {identified.rival} than like {chosen.model}; check what was implanted")
+    if track.cut:
+        notes.append("the lead goes on beyond the image")
+    if fit.misfit > POOR:
+        notes.append(f"the model explains the CT poorly (misfit {fit.misfit:.1f}, at most {POOR:g} is usual)")
     return LocatedLead(
         label, side, lead, contacts, chosen.model, _alike(chosen.model), identified.candidates, rotation, ambiguous,
-        fit.misfit, track.cut,
+        fit.misfit, track.cut, tuple(notes),
     )
 
 
-def _rotation(fit: Fit, turn: float) -> tuple[Measure | None, bool]:
+def _rotation(fit: Fit, turn: float) -> Measure | None:
     if not fit.model.directional:
-        return None, False
-    half = float(np.rad2deg(1.96 * np.sqrt(INFLATION * fit.covariance[1, 1])))
-    return Measure(turn, turn - half, turn + half, "deg", 1, "marker and segments laid into the CT"), half > 90
+        return None
+    half = float(np.rad2deg(1.96 * np.hypot(np.sqrt(INFLATION * fit.covariance[1, 1]), FLOOR_TURN)))
+    return Measure(turn, turn - half, turn + half, "deg", 1, "marker and segments laid into the CT, 95 %")
 
 
 def _alike(name: str) -> tuple[str, ...]:

@@ -70,9 +70,9 @@ class LocatedLead:
     rotation : Measure or None
         Direction of the orientation marker, counted as in `LeadPlan.rotation`; None for a lead without segments.
     ambiguous : bool
-        Whether the marker may as well look the opposite way, or nothing is known of where it looks.
+        Whether the marker may as well look a third of a turn or more away, the opposite way included.
     misfit : float
-        Mean squared residual over the allowed variance: above 10 something else than the model is in the way.
+        Mean squared residual over the allowed variance: above 2 something else than the model is in the way.
     cut : bool
         Whether the track goes on beyond the image.
     notes : tuple of str

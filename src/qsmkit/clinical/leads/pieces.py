@@ -60,13 +60,14 @@ class Pieces:
 
 def pieces_of(model: Electrode, length: float) -> Pieces:
     """Return the metal of the lowest `length` mm of a lead."""
-    bottom = 0.25 * model.tip if model.tip_is_contact else model.tip
-    parts = [_wires(bottom, length, BUNDLE * model.radius)]
+    parts = [_wires(model.tip, length, BUNDLE * model.radius)]
     parts += [_shell(level, SHELL * model.radius, CONTACT) for level in model.levels]
     if model.marker:
         parts += [_shell(band, SHELL * model.radius, MARKER) for band in model.marker.bands()]
     s, radius, angle, weight, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
     keep = s <= length
+    if model.tip_is_contact:  # a dome: half a sphere has as much surface in every slice as the cylinder about it
+        radius *= np.sqrt(1 - np.clip(1 - s / model.radius, 0, 1) ** 2)
     return Pieces(s[keep], radius[keep], angle[keep], weight[keep], kind[keep].astype(np.int64))
 
 

@@ -12,6 +12,7 @@ COMMANDS = {
     "frame": "frame:frame",
     "plan": "plan:plan",
     "errors": "errors:errors",
+    "leads": "leads:leads",
 }
 """Where each subcommand is; imported when it is used."""
 
