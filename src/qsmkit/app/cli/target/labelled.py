@@ -1,42 +1,18 @@
 """Images and the structures drawn on them, on one grid."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from qsmkit.app.cli.maps import load_map
 from qsmkit.arrays import AnyArray, BoolArray
-from qsmkit.clinical.target.sides import SIDES, mid_plane
+from qsmkit.clinical.target.mixture import Part, parts_of
 from qsmkit.errors import GeometryError, InputError
 from qsmkit.io import bids_name
 from qsmkit.io.dicom_out.labels import read_names
 from qsmkit.io.nifti import load_volume
 from qsmkit.volume import Volume
-
-BOTH = "both"
-"""Side of what is not told apart by sides."""
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """One pair of structures on one side.
-
-    Attributes
-    ----------
-    pair : str
-        As the user named it.
-    side : str
-        left, right, or both.
-    roi, background : (X, Y, Z) bool array
-        Voxels of the structure and of its background.
-    """
-
-    pair: str
-    side: str
-    roi: BoolArray
-    background: BoolArray
 
 
 def together(images: list[Path], labels: Path) -> tuple[list[Volume], AnyArray]:
@@ -59,12 +35,7 @@ def parts(
     known = {name: label for label, name in read_names(table).items()} if table else {}
     for text in pairs:
         roi, background = (_voxels(marks, label, known) for label in _split(text))
-        if by_side:
-            plane = mid_plane(roi, volume.grid)
-            for side in SIDES:
-                yield Part(text, side, *(plane.side(region, volume.grid, side) for region in (roi, background)))
-        else:
-            yield Part(text, BOTH, roi, background)
+        yield from parts_of(text, roi, background, volume.grid, by_side=by_side)
 
 
 def subject_of(path: Path) -> str:

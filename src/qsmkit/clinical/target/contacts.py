@@ -1,0 +1,90 @@
+"""In which nucleus each contact of a lead lies, and how sure that is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qsmkit.clinical.leads.located import LocatedLead
+from qsmkit.clinical.target.structure import Structure
+from qsmkit.measure import Measure
+
+DRAWS = 400
+"""Positions of a contact that are drawn from its uncertainty."""
+
+SHOWN = 0.05
+"""Chance below which a nucleus is not named."""
+
+
+@dataclass(frozen=True, eq=False)
+class ContactPlace:
+    """Where one contact lies.
+
+    Attributes
+    ----------
+    lead, contact : str
+        Their names.
+    position : (3,) tuple
+        RAS mm in the space of the nuclei.
+    deviation : float
+        Root mean square of its standard deviations along the three axes, mm.
+    chances : mapping of str to float
+        Chance of lying in each nucleus, over where the contact may be and where the nucleus ends; the largest first,
+        small ones left out.
+    distances : mapping of str to Measure
+        Distance from the surface of each nucleus, mm, negative inside.
+    """
+
+    lead: str
+    contact: str
+    position: tuple[float, float, float]
+    deviation: float
+    chances: Mapping[str, float]
+    distances: Mapping[str, Measure]
+
+    @property
+    def nearest(self) -> str:
+        """The nucleus whose surface is nearest, or in which the contact lies deepest; empty if none is known."""
+        return min(self.distances, key=lambda name: self.distances[name].value, default="")
+
+    @property
+    def inside(self) -> str:
+        """The nucleus in which the contact lies more likely than not; empty if there is none."""
+        return next((name for name, chance in self.chances.items() if chance > 0.5), "")
+
+
+def places(
+    leads: Sequence[LocatedLead], structures: Mapping[str, Sequence[Structure]], *, rng: int | np.random.Generator = 1
+) -> list[ContactPlace]:
+    """Return where every contact lies.
+
+    Parameters
+    ----------
+    leads : sequence of LocatedLead
+        In the space of the nuclei, the error of fusion in their covariances.
+    structures : mapping of {"left", "right"} to sequence of Structure
+        Nuclei of each side.
+    rng : int or Generator
+        Seed or source of randomness.
+    """
+    random = np.random.default_rng(rng)
+    found = []
+    for lead in leads:
+        for contact in lead.contacts:
+            drawn = random.multivariate_normal(contact.position, contact.covariance, DRAWS)
+            chances = {s.name: float(s.sample(drawn).mean()) for s in structures[lead.side]}
+            order = sorted((n for n, c in chances.items() if c >= SHOWN), key=lambda n: -chances[n])
+            x, y, z = (float(v) for v in contact.position)
+            found.append(ContactPlace(
+                lead.name, contact.name, (x, y, z), float(np.sqrt(np.trace(contact.covariance) / 3)),
+                {n: chances[n] for n in order},
+                {s.name: _distance(s, contact.position, drawn) for s in structures[lead.side]},
+            ))  # fmt: skip
+    return found
+
+
+def _distance(structure: Structure, position: np.ndarray, drawn: np.ndarray) -> Measure:
+    value = float(structure.away(position[None])[0])
+    low, high = (float(v) for v in np.percentile(structure.away(drawn), (2.5, 97.5)))
+    how = "distance from the surface; 2.5th to 97.5th percentile over the contact's position"
+    return Measure(value, min(low, value), max(high, value), "mm", DRAWS, how)
