@@ -47,6 +47,10 @@ def test_verify_backup_restore_and_versions(qsmkit, registry, tmp_path):
     assert (sound.status, sound.json["sound"], sound.json["rows"]) == (0, True, 3)
     head = sound.json["head"]
     assert head in qsmkit("monitor", "verify", registry, "--head", head).out
+    heads = tmp_path / "heads.txt"
+    for _ in range(2):
+        assert qsmkit("monitor", "verify", registry, "--heads", heads).status == 0
+    assert heads.read_text().split()[1:] == ["5", head]
     made = qsmkit("monitor", "backup", registry, tmp_path / "b.jsonl", "--json")
     assert made.json["head"] == head
     again = tmp_path / "again.sqlite"
@@ -58,6 +62,11 @@ def test_verify_backup_restore_and_versions(qsmkit, registry, tmp_path):
     (lesion,) = qsmkit("monitor", "show", again, "lesion", "--json").json
     assert qsmkit("monitor", "remove", again, "lesion", lesion["id"], "--reason", "entered twice").status == 0
     assert qsmkit("monitor", "verify", again, "--json").json["rows"] == 2
+    heads.write_text(f"{heads.read_text()}2026-11-25T00:00:00 99 {'f' * 64}\n")
+    ran = qsmkit("monitor", "verify", registry, "--heads", heads)
+    assert (ran.status, "fff that was written down is not in the chain" in ran.err) == (1, True)
+    assert len(heads.read_text().splitlines()) == 2
+    assert "line 1 is no time" in qsmkit("monitor", "verify", registry, "--heads", tmp_path / "b.jsonl").err
 
 
 def test_an_unsound_registry_has_exit_status_one(qsmkit, registry, tmp_path):

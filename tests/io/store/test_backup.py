@@ -23,7 +23,7 @@ def test_a_backup_restores_as_it_was(filled, tmp_path, name):
         for row in rows.values():
             assert again.get(type(row), row.id) == row
         with again.reading() as connection:
-            assert verify(connection, head.hash).problems == ()
+            assert verify(connection, [head.hash]).problems == ()
         with again.change("RM", "goes on") as change:
             change.edit(type(rows["patient"]), "P012", sex="M")
 

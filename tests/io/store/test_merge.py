@@ -161,17 +161,21 @@ def test_records_typed_into_redcap_find_their_patient_and_visit(filled, tmp_path
     path = tmp_path / "export.csv"
     path.write_text(
         "record_id,redcap_event_name,redcap_repeat_instrument,redcap_repeat_instance,patient_sex,session_visit,"
-        "session_date,clinical_mrs,lesion_label,lesion_kind\n"
-        "P050,enrolment_arm_1,,,F,,,,,\n"
-        "P050,enrolment_arm_1,lesion,1,,,,,L01,microbleed\n"
-        "P050,m00_arm_1,,,,m00,2025-01-31,2,,\n"
+        "session_date,clinical_mrs,lesion_label,lesion_kind,event_type,event_onset\n"
+        "P050,enrolment_arm_1,,,F,,,,,,,\n"
+        "P050,enrolment_arm_1,lesion,1,,,,,L01,microbleed,,\n"
+        "P050,enrolment_arm_1,event,1,,,,,,,seizure,2025-02-01\n"
+        "P050,m00_arm_1,,,,m00,2025-01-31,2,,,,\n"
     )
     found = do(registry, path, apply=True)
     assert sorted((d.table, d.line, d.status) for d in found) == [
-        ("clinical", 4, "new"), ("lesion", 3, "new"), ("patient", 2, "new"), ("session", 4, "new"),
+        ("clinical", 5, "new"), ("event", 4, "new"), ("lesion", 3, "new"), ("patient", 2, "new"),
+        ("session", 5, "new"),
     ]  # fmt: skip
     assert registry.get(Session, "P050-m00").patient == "P050"
     assert {d.status for d in do(registry, path, apply=True)} == {"unchanged"}
+    path.write_text(path.read_text().replace("2025-02-01", "2025-02-11"))  # corrected there: the same event
+    assert statuses(do(registry, path, apply=True)) == {("event", "changed")}
 
 
 def test_blank_fields_of_redcap_clear_nothing(filled, tmp_path):

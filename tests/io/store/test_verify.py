@@ -12,7 +12,7 @@ from qsmkit.io.store.rows import Patient, Session
 from qsmkit.io.store.verify import verify
 
 
-def check(registry, written=None):
+def check(registry, *written):
     with registry.reading() as connection:
         return verify(connection, written)
 

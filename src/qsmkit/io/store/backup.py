@@ -97,9 +97,9 @@ def restore(
                 _fill(connection, _lines(old))
         else:
             _fill(connection, _read_portable(backup))
-        verdict = _sound(verify(connection, head), backup)
+        verdict = _sound(verify(connection, [head] if head else []), backup)
         Appender(connection, actor).append("restore", after={"backup": backup.name, "head": verdict.head.hash})
-        return verify(connection, head)
+        return verify(connection)
 
 
 def _copy(registry: Registry, scratch: Path) -> Verdict:

@@ -30,12 +30,15 @@ class Given:
         Dataclass of the table's rows.
     cells : dict of str to str
         Cells by column; an empty one clears the column.
+    place : str
+        Where else the row has its place, such as record, event and instance in REDCap; "" if only here.
     """
 
     source: str
     line: int
     made: type[Row]
     cells: Mapping[str, str]
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,8 @@ def _read_file(path: Path, table: str | None) -> Iterator[Given]:
     names, lines = _read_lines(path)
     try:
         if table is None and redcap.EVENT in names:
-            for line, made, cells in redcap.read_redcap(names, lines):
-                yield Given(path.name, line, made, cells)
+            for line, made, cells, place in redcap.read_redcap(names, lines):
+                yield Given(path.name, line, made, cells, place)
             return
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -51,8 +51,9 @@ def merge(
 ) -> list[Difference]:
     """Say what importing rows does, and do it if asked to and if nothing stands against it.
 
-    A row without identifier is the one that agrees in what is unique (a lesion's patient and label), or a new one
-    whose identifier follows from its content: the same file twice enters nothing twice.
+    A row without identifier is the one that agrees in what is unique (a lesion's patient and label), or else one whose
+    identifier follows from its place in REDCap or, in a table, from its content: the same file twice enters nothing
+    twice.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def _merge_row(
 
     try:
         values = made.read_some(given.cells)
-        row_id, before = _existing(change, made, values)
+        row_id, before = _existing(change, made, values, given.place)
         row = made.of((values_of(before) if before else {}) | values | ({"id": row_id} if row_id else {}))
         row_id = row.id
     except InputError as error:
@@ -121,7 +122,7 @@ def _merge_row(
     return told("changed", "; ".join(f"{n}: {old[n]} → {new[n]}" for n in old if old[n] != new[n]))
 
 
-def _existing(change: Change, made: type[Row], values: dict[str, Any]) -> tuple[str, Row | None]:
+def _existing(change: Change, made: type[Row], values: dict[str, Any], place: str) -> tuple[str, Row | None]:
     """Return the identifier that a row has or gets, and the row of the registry that it is."""
     if values.get("id"):
         return values["id"], change.get(made, values["id"])
@@ -133,8 +134,8 @@ def _existing(change: Change, made: type[Row], values: dict[str, Any]) -> tuple[
     if fields(made)[0].default_factory is MISSING:  # type: ignore[arg-type]  # every row is a dataclass
         row = made.of(values)  # its identifier is needed, or follows from other columns
         return row.id, change.get(made, row.id)
-    content = canonical({k: str(v) for k, v in sorted(values.items()) if v is not None})
-    row_id = str(uuid.uuid5(_NAMESPACE, f"{made.table}\n{content}"))
+    seed = place or canonical({name: str(value) for name, value in values.items() if value is not None})
+    row_id = str(uuid.uuid5(_NAMESPACE, f"{made.table}\n{seed}"))
     return row_id, change.get(made, row_id)
 
 

@@ -119,8 +119,8 @@ def event_name(label: str) -> str:
 
 def read_redcap(
     names: Sequence[str], lines: Sequence[tuple[int, Mapping[str, str]]]
-) -> Iterator[tuple[int, type[Row], dict[str, str]]]:
-    """Yield what a file of records holds: number of the line, dataclass, and cells by column.
+) -> Iterator[tuple[int, type[Row], dict[str, str], str]]:
+    """Yield what a file of records holds: number of the line, dataclass, cells by column, and place in the project.
 
     A row's patient and session are those of its record and event where its own fields are empty.
 
@@ -163,7 +163,7 @@ def read_redcap(
                 given.setdefault("session", sessions[line[RECORD], line[EVENT]])
             if made is Patient:
                 given.setdefault("id", line[RECORD])
-            yield number, made, given
+            yield number, made, given, "/".join(line.get(n, "") for n in (RECORD, EVENT, INSTRUMENT, INSTANCE))
 
 
 def _visits(connection: Connection) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Proof that a registry is what its audit says: the chain holds, every row is as the last entry about it left it."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -34,30 +35,30 @@ class Verdict:
     problems: tuple[str, ...]
 
 
-def verify(connection: Connection, written: str | None = None) -> Verdict:
+def verify(connection: Connection, written: Iterable[str] = ()) -> Verdict:
     """Check a registry.
 
     Parameters
     ----------
     connection : Connection
         That sees one moment.
-    written : str, optional
-        A head hash that was written down earlier: it must be in the chain, or an end was cut off or written anew.
+    written : iterable of str
+        Head hashes that were written down earlier: they must be in the chain, or an end was cut off or written anew.
     """
-    replay, head, met, problems = chain.Replay(), chain.Head(0, chain.START), written is None, []
+    replay, head, lost, problems = chain.Replay(), chain.Head(0, chain.START), dict.fromkeys(written), []
     try:
         for entry in chain.follow(chain.entries(connection)):
             replay.add(entry)
             head = chain.Head(entry.seq, entry.hash)
-            met = met or entry.hash == written
+            lost.pop(entry.hash, None)
     except InputError as error:
         return Verdict(head, 0, (str(error),))
     if not head.seq:
         problems.append("the audit is empty: not even the registry's making is in it")
-    if not met:
-        problems.append(
-            f"the head {written} that was written down is not in the chain: entries were cut off, or written anew"
-        )
+    problems += [
+        f"the head {hashed} that was written down is not in the chain: entries were cut off, or written anew"
+        for hashed in lost
+    ]
     good = 0
     for name, made in ROWS.items():
         # As text, so that the values come as they lie there, whatever they are.
