@@ -1,5 +1,9 @@
 """`qsmkit monitor` from an empty registry to a verified backup."""
 
+import shutil
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 
@@ -70,14 +74,9 @@ def test_verify_backup_restore_and_versions(qsmkit, registry, tmp_path):
 
 
 def test_an_unsound_registry_has_exit_status_one(qsmkit, registry, tmp_path):
-    import shutil
-    import sqlite3
-
     path = shutil.copy(registry, tmp_path)
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE lesion SET kind = 'cavernoma'")
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE lesion SET kind = 'cavernoma'")
     ran = qsmkit("monitor", "verify", path)
     assert ran.status == 1
     assert "kind is 'cavernoma', the audit says 'microbleed'" in ran.err

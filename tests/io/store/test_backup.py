@@ -1,6 +1,7 @@
 import hashlib
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -94,10 +95,8 @@ def test_a_disk_that_fills_up_leaves_no_backup(filled, tmp_path, name):
 
 def test_an_unsound_registry_is_not_backed_up(filled, tmp_path):
     registry, _ = filled
-    connection = sqlite3.connect(registry.place.path)
-    connection.execute("UPDATE patient SET sex = 'M'")
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(registry.place.path)) as connection, connection:
+        connection.execute("UPDATE patient SET sex = 'M'")
     for name in ("b.jsonl", "b.sqlite"):
         with pytest.raises(InputError, match="does not verify"):
             back_up(registry, tmp_path / name)

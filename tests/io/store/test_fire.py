@@ -67,6 +67,9 @@ def test_postgresql_keeps_its_audit_and_shows_who_tampers(cluster, tmp_path):
         cluster.sql(url, f"UPDATE qc SET value = 7 WHERE id = '{SHARED}'")
         with registry.reading() as connection:
             assert "value is 7.0, the audit says 0.0" in verify(connection).problems[0]
+        cluster.sql(url, "ALTER TABLE audit DISABLE TRIGGER audit_rows")
+        with registry.reading() as connection:
+            assert "triggers that keep the audit are gone" in verify(connection).problems[0]
     # From PostgreSQL into a file, and from the file into PostgreSQL.
     restore(tmp_path / "b.jsonl", tmp_path / "again.sqlite", actor="JD")
     with Registry.open(tmp_path / "again.sqlite") as registry:

@@ -76,6 +76,21 @@ def test_a_row_that_was_changed_in_the_registry_since_the_export_is_in_conflict(
     assert registry.get(Patient, "P012").sex == "F"
 
 
+def test_what_was_changed_or_removed_in_the_registry_alone_stays_so(filled, folder):
+    registry, rows = filled
+    with registry.change("RM") as change:
+        change.edit(Patient, "P012", arm="placebo")
+        change.remove(type(rows["qc"]), rows["qc"].id)
+        change.edit(Patient, "P012", sex="M")
+    found = do(registry, folder, apply=True)
+    assert {d.status for d in found} == {"unchanged"}
+    assert sorted(d.table for d in found if "that stays" in d.what) == ["patient", "qc"]
+    assert registry.get(Patient, "P012") == dataclasses.replace(rows["patient"], sex="M", arm="placebo")
+    assert registry.counts()["qc"] == 0
+    change_cell(folder / "qc.csv", 0, value="7")
+    assert statuses(do(registry, folder)) == {("qc", "conflict")}
+
+
 def test_an_export_of_another_registry_is_refused(filled, folder, tmp_path):
     other = Registry.create(tmp_path / "other.sqlite", actor="JD")
     with other, pytest.raises(InputError, match="exported from another registry"):

@@ -125,6 +125,8 @@ def test_an_actor_is_a_code(filled):
     registry, _ = filled
     with pytest.raises(InputError, match="actor 'Jane Doe' is no label"), registry.change("Jane Doe"):
         pass
+    with pytest.raises(InputError, match=r"reason 'Doe.Jane' holds a caret"), registry.change("JD", "Doe^Jane"):
+        pass
 
 
 def test_reading_and_writing_go_on_beside_each_other(filled):

@@ -25,6 +25,7 @@ def tamper(registry, *statements):
 
 
 OPENED = ("DROP TRIGGER audit_UPDATE", "DROP TRIGGER audit_DELETE")
+CLOSED = [f"CREATE TRIGGER audit_{verb} BEFORE {verb} ON audit BEGIN SELECT 1; END" for verb in ("UPDATE", "DELETE")]
 
 
 def test_a_registry_that_nobody_touched_is_sound(filled):
@@ -95,6 +96,8 @@ def test_a_cut_off_end_is_found_by_the_head_that_was_written_down(filled):
         change.add(Patient(id="P013"))
     written = registry.head()
     tamper(registry, *OPENED, f"DELETE FROM audit WHERE seq = {written.seq}", "DELETE FROM patient WHERE id = 'P013'")
+    assert "triggers that keep the audit are gone" in check(registry).problems[0]
+    tamper(registry, *CLOSED)
     assert check(registry).problems == ()  # the chain alone cannot know
     assert "not in the chain" in check(registry, written.hash).problems[0]
     assert check(registry, registry.head().hash).problems == ()

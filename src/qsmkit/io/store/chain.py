@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from qsmkit.errors import InputError
 from qsmkit.io.store import identity
@@ -22,6 +22,9 @@ from qsmkit.io.store.tables import AUDIT
 Action = Literal["create", "insert", "update", "delete", "migrate", "restore"]
 
 _ADVICE = "restore a backup whose chain holds"
+
+TRIGGERS = 2
+"""That refuse to change and to delete entries."""
 
 START = "0" * 64
 """Hash before the first entry."""
@@ -117,16 +120,13 @@ class Appender:
     Raises
     ------
     InputError
-        The actor is no code.
+        The actor is no code, or the reason no plain text.
     """
 
     def __init__(self, connection: Connection, actor: str, reason: str | None = None) -> None:
-        try:
-            self._actor = identity.label(actor)
-        except InputError as error:
-            raise InputError(f"actor {actor!r} {error}") from None
+        self._actor = _formed("actor", actor, identity.label)
+        self._reason = _formed("reason", reason, identity.plain) if reason else None
         self._connection = connection
-        self._reason = reason
         self._head = head(connection)
 
     def append(
@@ -146,6 +146,15 @@ class Appender:
         hashed = unsealed.expected()
         self._connection.execute(insert(AUDIT), asdict(unsealed) | {"hash": hashed})
         self._head = Head(unsealed.seq, hashed)
+
+
+def guarded(connection: Connection) -> bool:
+    """Return whether the triggers are in place that keep the audit from being changed."""
+    if connection.dialect.name == "sqlite":
+        query = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'"
+    else:
+        query = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'audit'::regclass AND tgenabled = 'O'"
+    return bool(connection.scalar(text(query)) == TRIGGERS)
 
 
 def follow(chain: Iterator[Entry]) -> Iterator[Entry]:
@@ -194,6 +203,13 @@ class Replay:
             del rows[entry.row]
         else:
             rows[entry.row] = (there or {}) | parsed(entry.after)
+
+
+def _formed(name: str, value: str, form: identity.Form) -> str:
+    try:
+        return form(value)
+    except InputError as error:
+        raise InputError(f"{name} {value!r} {error}") from None
 
 
 def _json(row: Mapping[str, Any] | None) -> str | None:

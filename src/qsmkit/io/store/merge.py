@@ -1,12 +1,12 @@
 """Import: what files would change is shown first, and entered as a whole or not at all."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, get_args
 
 from qsmkit.errors import InputError
-from qsmkit.io.store.canonical import canonical
+from qsmkit.io.store.canonical import canonical, parsed
 from qsmkit.io.store.chain import Entry, entries
 from qsmkit.io.store.given import Given, Import
 from qsmkit.io.store.registry import Change, Registry, values_of
@@ -42,6 +42,10 @@ class Difference:
     what: str
 
 
+Since = dict[tuple[str, str], tuple[Entry, Entry]]
+"""First and last audit entry since an export, by table and row."""
+
+
 class _Undo(Exception):
     """Ends a change that is not to be kept."""
 
@@ -53,7 +57,8 @@ def merge(
 
     A row without identifier is the one that agrees in what is unique (a lesion's patient and label), or else one whose
     identifier follows from its place in REDCap or, in a table, from its content: the same file twice enters nothing
-    twice.
+    twice. Where the files tell of which state of the registry they are, a row that was changed in both is in conflict,
+    and one that was not touched in the files stays as the registry has it. Rows that the files lack are left alone.
 
     Parameters
     ----------
@@ -88,7 +93,7 @@ def merge(
 
 
 def _merge_row(
-    change: Change, given: Given, later: Mapping[tuple[str, str], Entry], seen: dict[tuple[str, str], Given]
+    change: Change, given: Given, later: Since, seen: dict[tuple[str, str], Given]
 ) -> Difference:
     made, row_id = given.made, given.cells.get("id", "")
 
@@ -109,9 +114,12 @@ def _merge_row(
         return told("conflict", f"line {first.line} of {first.source} says otherwise of the same {made.table}")
     if before == row:
         return told("unchanged")
-    entry = later.get((made.table, row_id))
-    if before and entry:
-        return told("conflict", f"{entry.actor} changed it on {entry.time[:10]}, after the export: {entry.told()}")
+    if (made.table, row_id) in later:
+        early, late = later[made.table, row_id]
+        verb = "removed" if late.after is None else "changed"
+        what = f"{late.actor} {verb} it on {late.time[:10]}, after the export: {late.told()}"
+        untouched = early.before is not None and made.of(parsed(early.before)) == row
+        return told("unchanged", f"{what}; that stays") if untouched else told("conflict", what)
     try:
         change.put(row)
     except InputError as error:
@@ -139,8 +147,8 @@ def _existing(change: Change, made: type[Row], values: dict[str, Any], place: st
     return row_id, change.get(made, row_id)
 
 
-def _entries_since(registry: Registry, origin: tuple[int, str] | None) -> dict[tuple[str, str], Entry]:
-    """Return the last entry about each row that was changed after the export."""
+def _entries_since(registry: Registry, origin: tuple[int, str] | None) -> Since:
+    """Return the entries about each row that was changed after the export."""
     if origin is None:
         return {}
     seq, head = origin
@@ -151,7 +159,12 @@ def _entries_since(registry: Registry, origin: tuple[int, str] | None) -> dict[t
             "the files were exported from another registry, or from an end that was cut off; "
             "remove registry.json beside them to import them all the same"
         )
-    return {(e.table, e.row): e for e in since[1:] if e.table and e.row}
+    made: Since = {}
+    for entry in since[1:]:
+        if entry.table and entry.row:
+            first, _ = made.get((entry.table, entry.row), (entry, entry))
+            made[entry.table, entry.row] = first, entry
+    return made
 
 
 def counts(found: Iterable[Difference]) -> dict[str, dict[str, int]]:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -212,12 +212,13 @@ class Registry:
 
     def close(self) -> None:
         """Close the connections."""
-        with suppress(Exception):
-            self._engine.dispose()
+        self._engine.dispose()
 
     @contextmanager
     def change(self, actor: str, reason: str | None = None) -> Iterator[Change]:
         """Yield what changes the registry: when the block ends, all is kept; if it raises, nothing.
+
+        Other writers wait until the block ends: compute first, then change.
 
         Parameters
         ----------
@@ -229,16 +230,15 @@ class Registry:
         Raises
         ------
         InputError
-            The actor is no code, or a row contradicts others.
+            The actor is no code, the reason no plain text, or a row contradicts others.
         OutputError
             The registry cannot be written.
         """
         if self.readonly:
             raise OutputError(f"{self.place} was opened for reading only; open it for writing")
-        why = identity.plain(reason) if reason else None
         with writing(self._engine, self.place) as connection:
             migrate.check_revision(connection, self.place)
-            yield Change(connection, actor, why)
+            yield Change(connection, actor, reason)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

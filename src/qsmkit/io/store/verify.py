@@ -53,6 +53,8 @@ def verify(connection: Connection, written: Iterable[str] = ()) -> Verdict:
             lost.pop(entry.hash, None)
     except InputError as error:
         return Verdict(head, 0, (str(error),))
+    if not chain.guarded(connection):
+        problems.append("the triggers that keep the audit are gone or off: somebody made way to change it")
     if not head.seq:
         problems.append("the audit is empty: not even the registry's making is in it")
     problems += [
