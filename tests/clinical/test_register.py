@@ -43,7 +43,25 @@ def test_a_good_registration_passes_its_gates_and_is_repeated_exactly(first):
     image = moved(other_contrast(first, np.random.default_rng(2)), Transform.rigid((5, -4, 8), (6, -3, 2)))
     found = register(first, image)
     assert found.verdict == "PASS", found.gates
+    assert abs(found.rival.normal[0]) > 0.99
     assert np.array_equal(register(first, image, check=False).transform.matrix, found.transform.matrix)
+
+
+def test_left_and_right_exchanged_is_named(first):
+    image = moved(other_contrast(first, np.random.default_rng(2)), Transform.rigid((5, -4, 8), (6, -3, 2)))
+    wrong = Volume(image.data, Grid(image.grid.shape, np.diag([-1.0, 1, 1, 1]) @ image.grid.affine))
+    found = register(first, wrong)
+    assert found.verdict == "FAIL"
+    told = {gate.name: gate for gate in found.gates}
+    assert "left and right are exchanged" in told["left and right"].text
+    assert told["local agreement"].value > 1.0
+
+
+def test_a_map_of_both_signs_is_sent_to_its_magnitude(first):
+    rng = np.random.default_rng(4)
+    chi = np.where(first.data > np.percentile(first.data, 60), rng.normal(0, 0.05, first.data.shape), 0)
+    with pytest.raises(InputError, match="register the magnitude"):
+        register(first, Volume(chi.astype(np.float32), first.grid))
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,15 @@ from pathlib import Path
 
 from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
+from qsmkit.app.cli.gates import gate_rows
 from qsmkit.app.cli.main import COULD_NOT, DONE
-from qsmkit.clinical.register import Kind, resample
 from qsmkit.clinical.register import register as register_images
+from qsmkit.clinical.register import resample
+from qsmkit.clinical.registration.blocks import Kind
+from qsmkit.io.atomic import replacing
 from qsmkit.io.nifti import load_volume, save_volume
 from qsmkit.io.transforms import format_of, write_transform
+from qsmkit.reports.registration import overlay
 
 
 def register(
@@ -20,6 +24,7 @@ def register(
     out: Path,
     kind: Kind = "rigid",
     resampled: Path | None = None,
+    picture: Path | None = None,
     json: Flag = False,
     overwrite: Flag = False,
 ) -> int:
@@ -39,6 +44,8 @@ def register(
         rigid (six degrees of freedom) or affine (twelve).
     resampled
         NIfTI file to write: the moving image on the fixed one's voxels.
+    picture
+        PNG file to write, whatever the verdict: both images as a chequerboard, and the moving one's edges on the fixed.
     json
         Print JSON on stdout.
     overwrite
@@ -52,6 +59,9 @@ def register(
         "gates": [asdict(g) for g in found.gates], "mutual_information_nats": found.information,
     }  # fmt: skip
     usable = found.verdict != "FAIL"
+    if picture:
+        with replacing(picture, overwrite=overwrite) as scratch:
+            scratch.write_bytes(overlay(*volumes, found.transform, found.verdict))
     if usable:
         grids = {"fixed": volumes[0].grid, "moving": volumes[1].grid}
         write_transform(out, found.transform, **grids, about=about, overwrite=overwrite)
@@ -61,13 +71,9 @@ def register(
     if json:
         console.print_json({"matrix": found.transform.matrix.tolist(), **about})
     else:
-        values = [f"{g.value:.3g}" if g.unit == "1" else f"{g.value:.3g} {g.unit}" for g in found.gates]
-        rows = [(g.name, value, g.verdict, g.text) for g, value in zip(found.gates, values, strict=True)]
         title = f"{found.verdict}: turned {found.transform.angle:.2f}°"
-        console.print_table(("gate", "value", "verdict", "meaning"), rows, title)
+        console.print_table(("gate", "value", "verdict", "meaning"), gate_rows(found.gates), title)
     if not usable:
-        console.say(
-            f"{moving} does not register to {fixed}: {out} is not written; check that both show one head, and "
-            "register the magnitude in place of a map of χ: both lie on one grid"
-        )
+        reasons = "; ".join(gate.text for gate in found.gates if gate.verdict == "FAIL")
+        console.say(f"{moving} does not register to {fixed} ({reasons}): {out} is not written")
     return DONE if usable else COULD_NOT

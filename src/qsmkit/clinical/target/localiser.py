@@ -18,7 +18,7 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from qsmkit.arrays import BoolArray
-from qsmkit.clinical.register import Gate, Verdict
+from qsmkit.clinical.registration.gates import Gate, Verdict
 from qsmkit.clinical.target.rods import Line, lines
 from qsmkit.clinical.target.spots import Indices, Spots, spots
 from qsmkit.errors import InputError

@@ -13,6 +13,7 @@ COMMANDS = {
     "plan": "plan:plan",
     "errors": "errors:errors",
     "leads": "leads:leads",
+    "fuse": "fuse:fuse",
 }
 """Where each subcommand is; imported when it is used."""
 
