@@ -30,8 +30,8 @@ def errors(found, truth):
 @pytest.mark.parametrize(
     ("model", "slices", "pose"),
     [
-        ("Medtronic 3387", 0.7, None), ("Abbott Infinity 6172", 1.25, OBLIQUE), ("DIXI D08-05AM", 0.5, None),
-        ("Boston Scientific Vercise Directed DB-2202", 0.5, OBLIQUE), ("SceneRay SR1242", 1.25, None),
+        ("Medtronic 3387", 0.7, None), ("Abbott Infinity 6172", 1.25, OBLIQUE), ("DIXI D08-05AM", 1.0, None),
+        ("Boston Scientific Vercise Directed DB-2202", 0.7, OBLIQUE), ("SceneRay SR1242", 1.25, None),
     ],
 )  # fmt: skip
 def test_contacts_and_model_are_found_in_any_pose(model, slices, pose):
@@ -74,7 +74,7 @@ def test_the_answer_is_the_same_whichever_way_voxels_run(ring_lead):
 
 @pytest.mark.parametrize("pose", [None, OBLIQUE])
 def test_the_marker_is_found_without_the_opposite_direction(pose):
-    case = scene("Abbott Infinity 6172", 0.5, pose=pose, rotation=70.0, seed=21)
+    case = scene("Abbott Infinity 6172", 0.8, pose=pose, rotation=70.0, seed=21)
     (found,) = locate(case.ct)
     look, axis = case.truth.marker_direction, case.truth.contacts[0].axis
     off = np.rad2deg(np.arccos(np.clip(look @ found.lead.marker_direction, -1, 1)))
@@ -139,6 +139,11 @@ def test_what_is_no_ct_with_a_lead_is_refused(ring_lead):
     ct = ring_lead.ct
     with pytest.raises(InputError, match="no metal in the brain"):
         locate(Volume(np.minimum(ct.data, 900), ct.grid))
+    anchored = np.minimum(ct.data, 900)
+    i, j, k = np.rint(ct.grid.voxel(ring_lead.truth.curve.at(ring_lead.truth.depth + 3))).astype(int)
+    anchored[i - 3 : i + 4, j - 3 : j + 4, k - 3 : k + 4] = 3071
+    with pytest.raises(InputError, match=r"no metal in the brain: .*343 elsewhere"):
+        locate(Volume(anchored, ct.grid))
     with pytest.raises(ShapeError, match="one 3-D volume"):
         locate(Volume(np.stack([ct.data] * 2, -1), ct.grid))
     with pytest.raises(InputError, match="not a CT"):

@@ -6,7 +6,7 @@ for the misfits m of models with equal priors, m₀ the least, N voxels of which
 same layout look the same in a CT: their probability is that of the group, shared equally, and the group is returned.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,7 +143,7 @@ def correlate(profile: Profile, model: Electrode) -> tuple[float, float]:
     return float(r[best]), float(shift[near][best])
 
 
-def identify(ct: Volume, axis: Curve, ceiling: float, names: Iterable[str] | None = None) -> Identified:
+def identify(ct: Volume, axis: Curve, ceiling: float, names: Sequence[str] | None = None) -> Identified:
     """Find the model that a CT shows.
 
     Parameters
@@ -154,7 +154,7 @@ def identify(ct: Volume, axis: Curve, ceiling: float, names: Iterable[str] | Non
         Of the lead, from the lowest metal upwards, RAS mm.
     ceiling : float
         CT number that the scanner cuts off at, HU.
-    names : iterable of str, optional
+    names : sequence of str, optional
         Models to choose from; all of the table if omitted.
 
     Raises

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from qsmkit.arrays import AnyArray
-from qsmkit.clinical.leads.fit import Fit
+from qsmkit.clinical.leads.fit import ROTATION, Fit
 from qsmkit.clinical.leads.identify import Identified, groups, identify
-from qsmkit.clinical.leads.located import LocatedContact, LocatedLead, Side
+from qsmkit.clinical.leads.located import SURE, LocatedContact, LocatedLead, Side
 from qsmkit.clinical.leads.metal import Track, find_tracks
 from qsmkit.clinical.leads.slices import centred
 from qsmkit.errors import DataWarning, InputError, ParameterError
@@ -19,16 +19,26 @@ from qsmkit.leads.lead import LEAST_LENGTH, Lead, LeadPlan, Vector
 from qsmkit.measure import Measure
 from qsmkit.volume import Volume
 
+# How far off a contact is was calibrated on simulated CTs of other leads than those that benchmarks/leads.py reports.
+
 INFLATION = 8.0
-"""By which the residuals' variance of a position is multiplied, because neighbouring voxels err alike (calibrated)."""
+"""By which the residuals' variance is multiplied, because neighbouring voxels err alike (calibrated)."""
 
-FLOOR_ACROSS, FLOOR_ALONG = 0.04, 0.04
-"""Standard deviation that remains however thin the slices are, across and along the lead, mm (calibrated)."""
+ACROSS, ALONG, SLICE = 0.014, 0.017, 0.02
+"""What streaks add to the standard deviation across and along the lead, mm, and along it for every mm between slices;
+for contacts of the usual strength (calibrated)."""
 
-FLOOR_TURN = 0.05
-"""Standard deviation of the rotation that remains, rad (calibrated)."""
+TURN = 0.045
+"""What streaks add to the standard deviation of the rotation, rad (calibrated)."""
 
-POOR = 2.0
+USUAL_STRENGTH, USUAL_BLUR = 9000.0, 0.39
+"""Strength of a contact, HU mm², and blur in slices, mm, that the above is for; what streaks do grows with the square
+of either."""
+
+WEAKEST, STRONGEST = 0.3, 4.0
+"""Bounds of that factor."""
+
+POOR = 1.0
 """Misfit above which something else than the model is in the way (modelling choice)."""
 
 WHOLE_HEAD = 110.0
@@ -94,7 +104,7 @@ def locate(
         several = list(group)
         for number, (_, identified, track) in enumerate(several, 1):
             label = f"lead_{side[0].upper()}{number if len(several) > 1 else ''}"
-            result.append(_located(label, side, identified, track))
+            result.append(_located(label, side, identified, track, max(ct.grid.voxel_size)))
     return tuple(result)
 
 
@@ -104,17 +114,22 @@ def ceiling_of(data: AnyArray) -> float:
     return top if int((data == top).sum()) >= 3 else float("inf")
 
 
-def covariance_of(fit: Fit) -> Points:
-    """Return the calibrated covariance of every contact's position, mm²: (C, 3, 3)."""
-    levels = [level.middle for level in fit.model.levels for _ in level.segments]
-    d = fit.axis.tangent(levels)
+def covariance_of(fit: Fit, slices: float) -> Points:
+    """Return the calibrated covariance of every contact's position, mm²: (C, 3, 3); `slices` is their distance, mm."""
+    model = fit.model
+    s = np.array([level.middle for level in model.levels for _ in level.segments])
+    d = fit.axis.tangent(s)
     outer = d[:, :, None] * d[:, None, :]
-    floor = FLOOR_ALONG**2 * outer + FLOOR_ACROSS**2 * (np.eye(3) - outer)
+    factor = (fit.strengths[0] / USUAL_STRENGTH * fit.blur[0] / USUAL_BLUR) ** 2
+    streaks = float(np.clip(factor, WEAKEST, STRONGEST))
+    along, across = streaks * np.hypot(ALONG, SLICE * slices), streaks * ACROSS
+    tangent = np.cross(d, fit.places - fit.axis.at(s))
+    floor = along**2 * outer + across**2 * (np.eye(3) - outer) + TURN**2 * tangent[:, :, None] * tangent[:, None, :]
     covariance: Points = INFLATION * fit.spread + floor
     return covariance
 
 
-def _located(label: str, side: Side, identified: Identified, track: Track) -> LocatedLead:
+def _located(label: str, side: Side, identified: Identified, track: Track, slices: float) -> LocatedLead:
     fit = identified.fit
     chosen = fit.model
     past = fit.axis.points[-1]
@@ -130,11 +145,14 @@ def _located(label: str, side: Side, identified: Identified, track: Track) -> Lo
     lead = Lead(plan, curve, depth, _anterior(curve))
     contacts = tuple(
         LocatedContact(one.level, one.segment, one.name, place, spread)
-        for one, place, spread in zip(lead.contacts, fit.places, covariance_of(fit), strict=True)
+        for one, place, spread in zip(lead.contacts, fit.places, covariance_of(fit, slices), strict=True)
     )
     rotation = _rotation(fit, turn)
     ambiguous = rotation is not None and (identified.opposite > 0.05 or rotation.high - rotation.low > 120)
     notes = []
+    likely = [name for name, p in identified.candidates.items() if p > 0.01]
+    if sum(identified.candidates[name] for name in _alike(chosen.model) if name in identified.candidates) < SURE:
+        notes.append(f"the model is not sure, it may be {', '.join(likely)}; tell what was implanted")
     if identified.rival:
         notes.append(f"the CT looks more like {identified.rival} than like {chosen.model}; check what was implanted")
     if track.cut:
@@ -150,7 +168,7 @@ def _located(label: str, side: Side, identified: Identified, track: Track) -> Lo
 def _rotation(fit: Fit, turn: float) -> Measure | None:
     if not fit.model.directional:
         return None
-    half = float(np.rad2deg(1.96 * np.hypot(np.sqrt(INFLATION * fit.covariance[1, 1]), FLOOR_TURN)))
+    half = float(np.rad2deg(1.96 * np.hypot(np.sqrt(INFLATION * fit.covariance[ROTATION, ROTATION]), TURN)))
     return Measure(turn, turn - half, turn + half, "deg", 1, "marker and segments laid into the CT, 95 %")
 
 

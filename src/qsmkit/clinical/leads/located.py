@@ -13,6 +13,9 @@ from qsmkit.transform import Transform
 
 Side = Literal["left", "right"]
 
+SURE = 0.95
+"""Least probability of a model, or of a group of models that look alike, that counts as sure."""
+
 
 @dataclass(frozen=True, eq=False)
 class LocatedContact:
@@ -72,7 +75,7 @@ class LocatedLead:
     ambiguous : bool
         Whether the marker may as well look a third of a turn or more away, the opposite way included.
     misfit : float
-        Mean squared residual over the allowed variance: above 2 something else than the model is in the way.
+        Mean squared residual over the allowed variance: above 1 something else than the model is in the way.
     cut : bool
         Whether the track goes on beyond the image.
     notes : tuple of str
@@ -95,7 +98,7 @@ class LocatedLead:
     @property
     def sure(self) -> bool:
         """Whether one model, or one group of models that look alike, has at least 95 % of the probability."""
-        return sum(self.candidates.get(name, 0.0) for name in self.alike) >= 0.95
+        return sum(self.candidates.get(name, 0.0) for name in self.alike) >= SURE
 
     def moved(self, transform: Transform, error: float = 0.0) -> "LocatedLead":
         """Return the lead in another space.
