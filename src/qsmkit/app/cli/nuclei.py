@@ -7,12 +7,12 @@ import numpy as np
 
 from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
-from qsmkit.app.cli.maps import load_map
 from qsmkit.clinical.nuclei.findings import Finding
 from qsmkit.clinical.nuclei.segment import Nuclei, segment
 from qsmkit.clinical.target.acpc import Commissures
 from qsmkit.errors import InputError
 from qsmkit.io.atlas import fetch
+from qsmkit.io.maps import load_map
 from qsmkit.io.nifti import load_volume
 from qsmkit.pipeline.nuclei import BUILT_IN, LABELS, load_atlas, record, results_folder, write_nuclei
 from qsmkit.reports.nuclei import picture as draw

@@ -8,11 +8,11 @@ from cyclopts import Parameter
 
 from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
-from qsmkit.app.cli.maps import CHI, load_map
 from qsmkit.artifacts import ARTIFACTS
 from qsmkit.clinical.rois import Noise, Outliers, Region, regions
 from qsmkit.errors import GeometryError, InputError
 from qsmkit.io.atomic import write_text
+from qsmkit.io.maps import CHI, load_map
 from qsmkit.io.nifti import load_volume
 from qsmkit.io.sidecar import as_json
 from qsmkit.io.tables import read_table, write_table

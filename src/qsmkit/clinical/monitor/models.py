@@ -34,7 +34,8 @@ def annual_change(observations: Sequence[Observation], model: Model = "mixed", *
     """Return the relative change of χ per year in all lesions, %.
 
     "mixed": log χ ~ years + (1 | patient) + (1 | lesion in patient), REML. "gee": log χ, centred for each lesion, ~
-    years with an exchangeable correlation within patients, robust covariance (bias-reduced for fewer than 40 patients).
+    years with patients as clusters and a robust covariance (bias-reduced for fewer than 40 patients); the working
+    correlation is that of independence, as centring leaves none that could be exchangeable.
 
     Parameters
     ----------
@@ -71,12 +72,18 @@ def annual_change(observations: Sequence[Observation], model: Model = "mixed", *
 
 
 def _mixed(data: pd.DataFrame) -> tuple[float, float, str]:
-    fit = sm.MixedLM.from_formula(
-        "logchi ~ years", groups="patient", vc_formula={"lesion": "0 + C(lesion)"}, re_formula="1", data=data
-    ).fit(reml=True)
+    nested = data.groupby("patient")["lesion"].nunique().max() > 1
+    parts = {"lesion": "0 + C(lesion)"} if nested else None
+    try:
+        fit = sm.MixedLM.from_formula(
+            "logchi ~ years", groups="patient", vc_formula=parts, re_formula="1", data=data
+        ).fit(reml=True)
+    except np.linalg.LinAlgError as error:
+        raise InputError("the mixed model cannot be fitted to so few measurements (singular); use gee") from error
     if not fit.converged:
         warnings.warn(FitWarning("not converged"), stacklevel=1)
-    return float(fit.fe_params["years"]), float(fit.bse_fe["years"]), "mixed model of log χ, lesion in patient, REML"
+    how = f"mixed model of log χ, {'lesion in patient' if nested else 'one lesion a patient'}, REML"
+    return float(fit.fe_params["years"]), float(fit.bse_fe["years"]), how
 
 
 def _gee(data: pd.DataFrame, patients: int) -> tuple[float, float, str]:
@@ -85,6 +92,6 @@ def _gee(data: pd.DataFrame, patients: int) -> tuple[float, float, str]:
     robust = "bias_reduced" if patients < FEW else "robust"
     fit = sm.GEE(
         centred["logchi"].to_numpy(), sm.add_constant(centred["years"].to_numpy()), groups=data["patient"].to_numpy(),
-        cov_struct=sm.cov_struct.Exchangeable(),
+        cov_struct=sm.cov_struct.Independence(),
     ).fit(cov_type=robust)  # fmt: skip
-    return float(fit.params[1]), float(fit.bse[1]), f"GEE of log χ within lesions, exchangeable, {robust}"
+    return float(fit.params[1]), float(fit.bse[1]), f"GEE of log χ within lesions, clustered in patients, {robust}"

@@ -5,6 +5,13 @@ from cyclopts import App
 COMMANDS = {
     "init": "init:init",
     "add": "add:app",
+    "measure": "measure:measure",
+    "link": "link:link",
+    "event": "event:event",
+    "change": "change:change",
+    "rates": "rates:rates",
+    "report": "report:report",
+    "remeasure": "remeasure:remeasure",
     "edit": "edit:app",
     "remove": "remove:remove",
     "show": "show:show",

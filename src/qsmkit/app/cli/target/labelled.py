@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from qsmkit.app.cli.maps import load_map
 from qsmkit.arrays import AnyArray, BoolArray
 from qsmkit.clinical.target.mixture import Part, parts_of
 from qsmkit.errors import GeometryError, InputError
 from qsmkit.io import bids_name
 from qsmkit.io.dicom_out.labels import read_names
+from qsmkit.io.maps import load_map
 from qsmkit.io.nifti import load_volume
 from qsmkit.volume import Volume
 
