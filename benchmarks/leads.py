@@ -2,7 +2,7 @@
 
     python -m benchmarks.leads [--out contacts.csv] [--seed 7]
 
-A model that shares its contacts with others stands for all of them. The phantom is a lead in a tank of water.
+A model that shares its contacts with others stands for all of them. The phantom is a lead in a ball of water.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from qsmkit.clinical.leads.identify import groups
 from qsmkit.clinical.leads.locate import locate
 from qsmkit.clinical.leads.located import LocatedLead
 from qsmkit.errors import QsmkitError
-from qsmkit.leads.curve import Points
+from qsmkit.leads.curve import Curve, Points
 from qsmkit.simulate.lead_scene import Scene, scene
 from qsmkit.transform import Transform
 
@@ -89,14 +89,17 @@ def run(seed: int, models: list[str], *, phantom: bool = False) -> Iterator[dict
                 if not right:
                     yield row | about
                     continue
-                about["fit"] = float(np.mean(distances(found.lead.curve.points[:300], case.truth.curve.points)))
+                about["fit"] = float(np.mean(distances(found.lead.curve.points[:300], case.truth.curve)))
                 for each in measured(case, found):
                     yield row | about | each
 
 
-def distances(points: Points, curve: Points) -> Points:
-    """Return the distance of points (N, 3) from the nearest corner of a curve (M, 3), mm."""
-    apart: Points = np.linalg.norm(points[:, None] - curve[None], axis=-1).min(1)
+def distances(points: Points, curve: Curve) -> Points:
+    """Return the distance of points (N, 3) from a curve, mm, along which its corners lie closely."""
+    nearest = np.linalg.norm(points[:, None] - curve.points[None], axis=-1).argmin(1)
+    off = points - curve.points[nearest]
+    d = curve.tangent(curve.arc[nearest])
+    apart: Points = np.linalg.norm(off - (off * d).sum(1, keepdims=True) * d, axis=1)
     return apart
 
 
@@ -107,6 +110,8 @@ def summary(rows: list[dict[str, Any]]) -> str:
         for pose in ("axial", "oblique"):
             some = [r for r in rows if r["slices"] == slices and r["pose"] == pose]
             by_ct = {r["model"]: r for r in some}
+            if not any("error" in r for r in some):
+                continue
             error = np.array([r["error"] for r in some if "error" in r])
             inside = np.mean([r["distance"] < LIMIT for r in some if "distance" in r])
             turns = np.abs([r.get("rotation_error", np.nan) for r in by_ct.values()])
@@ -129,7 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="table of every contact, CSV")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--phantom", action="store_true", help="a tank of water instead of heads")
+    parser.add_argument("--phantom", action="store_true", help="a ball of water instead of heads")
     parser.add_argument("--models", nargs="*", default=[], help="only these models")
     chosen = parser.parse_args()
     rows = []

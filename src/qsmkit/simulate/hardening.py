@@ -141,6 +141,8 @@ def add_bone_bands(hu: FloatArray, grid: Grid, strength: float) -> None:
     coarse = _coarsened(grid)
     rough = transfer(hu, grid, coarse, outside=float(AIR), points=points_per_voxel(grid, coarse))
     index = np.argwhere(rough > BONE_THRESHOLD)
+    if len(index) == 0:
+        return
     density = rough[tuple(index.T)].astype(np.float64)
     bone = Cloud(coarse.world(index), np.full(len(index), coarse.voxel_volume), density)
     bands = np.zeros(coarse.shape, np.float32)

@@ -1,6 +1,6 @@
 """The part of a head about one lead, in a CT: all that finding the lead needs, at a tenth of a whole head's cost.
 
-Brain in a skull with a burr hole, scalp and air, with the blur, noise, saturation and streaks of a scanner; or a tank
+Brain in a skull with a burr hole, scalp and air, with the blur, noise, saturation and streaks of a scanner; or a ball
 of water. The lead's bow, rotation, direction and place on the voxels are random.
 """
 
@@ -57,7 +57,7 @@ def scene(
     seed : int
         Of the lead's place and of the noise.
     phantom : bool
-        A tank of water instead of a head.
+        A ball of water instead of a head.
     streaks : float
         Strength of beam hardening, in multiples of the usual.
     cut : float
@@ -95,17 +95,17 @@ def scene(
     grid = Grid((x, y, z), affine)
     index = np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"), -1)
     points = Transform(motion).inverse().apply(grid.world(index))
+    radius = np.linalg.norm(points, axis=-1)
+    outer = float(np.linalg.norm(placed.entry))
     hu = np.full(grid.shape, 0.0 if phantom else BRAIN, np.float32)
     if not phantom:
-        radius = np.linalg.norm(points, axis=-1)
-        outer = float(np.linalg.norm(placed.entry))
         hole = np.linalg.norm(np.cross(points - placed.entry, up), axis=-1) < BURR_HOLE
         hu[(radius > outer - SKULL) & ~hole] = BONE
         hu[(radius > outer - SKULL) & hole] = SCALP
         hu[radius > outer] = SCALP
-        hu[radius > outer + SKIN] = AIR
-        gaussian_filter(hu, FWHM / FWHM_PER_SIGMA / size, output=hu, mode="nearest")
-        add_bone_bands(hu, grid, streaks)
+    hu[radius > outer + SKIN] = AIR
+    gaussian_filter(hu, FWHM / FWHM_PER_SIGMA / size, output=hu, mode="nearest")
+    add_bone_bands(hu, grid, streaks)
     add_metal([lead_cloud(seen)], grid, hu, fwhm=FWHM, streaks=streaks, rng=rng)
     whole = stored(hu, grid, rng, fwhm=FWHM, noise_hu=NOISE_HU, extended=False)
     return Scene(Volume(whole, grid, "HU"), seen)

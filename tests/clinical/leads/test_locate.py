@@ -95,6 +95,12 @@ def test_a_lead_without_streaks_and_noise_is_found_to_a_hundredth_of_a_millimetr
     assert found.lead.marker_direction @ case.truth.marker_direction > np.cos(np.deg2rad(2))
 
 
+def test_a_lead_in_a_ball_of_water_is_as_good_as_in_a_head():
+    case = scene("Medtronic 3387", 0.7, seed=6, phantom=True)
+    (found,) = locate(case.ct)
+    assert errors(found, case.truth).max() < 0.15
+
+
 def test_another_model_than_the_one_asked_for_is_told(ring_lead):
     (found,) = locate(ring_lead.ct, model="Medtronic 3389")
     assert found.model == "Medtronic 3389"

@@ -24,7 +24,7 @@ from qsmkit.volume import Volume
 INFLATION = 8.0
 """By which the residuals' variance is multiplied, because neighbouring voxels err alike (calibrated)."""
 
-ACROSS, ALONG, SLICE = 0.014, 0.017, 0.02
+ACROSS, ALONG, SLICE = 0.014, 0.016, 0.024
 """What streaks add to the standard deviation across and along the lead, mm, and along it for every mm between slices;
 for contacts of the usual strength (calibrated)."""
 
@@ -38,7 +38,7 @@ of either."""
 WEAKEST, STRONGEST = 0.3, 4.0
 """Bounds of that factor."""
 
-POOR = 1.0
+POOR = 3.0
 """Misfit above which something else than the model is in the way (modelling choice)."""
 
 WHOLE_HEAD = 110.0

@@ -75,7 +75,7 @@ class LocatedLead:
     ambiguous : bool
         Whether the marker may as well look a third of a turn or more away, the opposite way included.
     misfit : float
-        Mean squared residual over the allowed variance: above 1 something else than the model is in the way.
+        Mean squared residual over the allowed variance: above 3 something else than the model is in the way.
     cut : bool
         Whether the track goes on beyond the image.
     notes : tuple of str
