@@ -4,6 +4,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from deep_grey_heads import bend, patient
+from qsmkit.clinical.nuclei.atlas import AC, PC
+
 
 @pytest.fixture
 def images(tmp_path):
@@ -182,3 +185,30 @@ def test_pairs_that_are_none_are_refused(qsmkit, images):
         ran = qsmkit("target", "cnr", images / "chi.nii.gz", "--labels", images / "labels.nii.gz", "--pair", pair)
         assert ran.status == 1
         assert words in ran.err
+
+
+def test_marks_that_are_not_given_need_images_to_be_found_in(qsmkit, tmp_path):
+    ran = qsmkit("target", "acpc", "--ac", 0, 14, 9)
+    assert ran.status == 1
+    assert "--pc, --midline is not given" in ran.err
+    marks = ("--ac", 0, 14, 9, "--pc", 0, -11, 8, "--midline", 0, 0, 60)
+    ran = qsmkit("target", "acpc", *marks, "--mni", tmp_path / "mni.json")
+    assert ran.status == 1
+    assert "no template was laid" in ran.err
+
+
+@pytest.mark.slow
+def test_commissures_are_found_by_the_template(qsmkit, tmp_path):
+    _, magnitude, *_, to_atlas = patient(3.0)
+    brain = (magnitude.data > 40).astype(np.uint8)
+    for name, data in (("brain", brain), ("magnitude", magnitude.data)):
+        nib.save(nib.Nifti1Image(data, magnitude.grid.affine), tmp_path / f"{name}.nii.gz")
+    images = ("--image", tmp_path / "magnitude.nii.gz", "--brain", tmp_path / "brain.nii.gz")
+    ran = qsmkit("target", "acpc", *images, "--mni", tmp_path / "mni.json", "--json")
+    assert ran.status == 0, ran.err
+    for name, at in (("ac", AC), ("pc", PC)):
+        mark = ran.json["marks"][name]
+        apart = np.linalg.norm(bend(to_atlas.apply(mark["point"])) - at)
+        assert apart < 2.5 * mark["sd_mm"]
+        assert 0.9 < mark["sd_mm"] < 3
+    assert (tmp_path / "mni.json").is_file()

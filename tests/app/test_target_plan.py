@@ -5,6 +5,7 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 from tests.clinical.target.heads import TURN, head
 
 AC, PC, MIDLINE, ENTRY = (TURN.apply(p).tolist() for p in ((0.0, 12, 0), (0.0, -12, 0), (0.0, 0, 50), (25.0, 30, 40)))
@@ -63,6 +64,24 @@ def test_a_plan_s_span_is_joined_with_the_microelectrode_s(qsmkit, files, tmp_pa
     (line,) = (r.split(",") for r in row if ",GPi," in r)
     assert float(line[at]) == pytest.approx(gpi["span"]["value"])
     assert float(line[at]) == pytest.approx(gpi["entry"]["value"] - gpi["exit"]["value"])
+
+
+def test_the_folder_of_nuclei_brings_labels_probabilities_and_commissures(qsmkit, files, tmp_path):
+    labels = nib.load(files / "labels.nii.gz")
+    nib.save(labels, tmp_path / "dseg.nii.gz")
+    chance = ndimage.gaussian_filter((np.asarray(labels.dataobj) == 18).astype(np.float32), 1)
+    nib.save(nib.Nifti1Image(chance, labels.affine), tmp_path / "label-gpi_probseg.nii.gz")
+    (tmp_path / "nuclei.json").write_text(json.dumps({"Commissures": {"ac": AC, "pc": PC, "midline": MIDLINE}}))
+    lead = ("--structure", "GPi", "--side", "right", "--entry", *ENTRY, "--json")
+    whole = qsmkit("target", "plan", tmp_path, *lead)
+    assert whole.status == 0, whole.err
+    assert "check them on the images" in whole.err
+    plain = qsmkit("target", "plan", files / "labels.nii.gz", *lead, *MARKS)
+    sd = [r.json["target"]["sd_mm"] for r in (whole, plain)]
+    assert np.linalg.norm(sd[0]) > 1.2 * np.linalg.norm(sd[1])
+    refused = qsmkit("target", "plan", files / "labels.nii.gz", *lead)
+    assert refused.status == 1
+    assert "--ac, --pc, --midline is not given" in refused.err
 
 
 def test_no_safe_entry_is_an_answer_with_reasons_and_status_1(qsmkit, files, tmp_path):

@@ -27,8 +27,11 @@ CUSTOMARY_SPREAD = 2.0
 """Standard deviation along each axis, mm, of where a nucleus lies against its customary place (modelling choice: it
 varies by millimetres between patients)."""
 
-LEVELS = 25
-"""Surfaces of the nucleus that the target is found in again, for its uncertainty."""
+LEVELS = (0.05, 0.95, 25)
+"""Chances, from, to and how many, at whose surfaces the target is found again, for its uncertainty."""
+
+FEWEST = 64
+"""Lattice points that a surface must hold for that, 8 mm³."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -356,9 +359,13 @@ def _aim(nucleus: Structure, side: Side, to_acpc: Transform, rule: Rule) -> tupl
     """Return the target and its standard deviation over surfaces of the nucleus, AC–PC mm."""
     points = nucleus.lattice()
     chance, own = nucleus.sample(points), to_acpc.apply(points)
-    highest = min(0.98, 0.98 * float(chance.max()))
-    aims = [aim(own[chance >= level], side, rule) for level in (0.5, *np.linspace(0.02, highest, LEVELS))]
-    return aims[0], np.std(aims[1:], axis=0, ddof=1)
+    best = aim(own[chance >= min(0.5, float(chance.max()))], side, rule)
+    aims = []
+    for level in np.linspace(*LEVELS):
+        inside = chance >= level
+        if inside.sum() >= FEWEST:
+            aims.append(aim(own[inside], side, rule))
+    return best, np.std(aims, axis=0, ddof=1) if len(aims) > 1 else np.full(3, np.nan)
 
 
 def _setting(track: Track, frame: Transform, mounting: frames.Mounting) -> FrameSetting:

@@ -9,9 +9,11 @@ from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
 from qsmkit.app.cli.main import COULD_NOT, DONE
 from qsmkit.app.cli.target.flags import Many, Point
+from qsmkit.clinical.nuclei.structures import structures
 from qsmkit.clinical.target.acpc import Commissures
 from qsmkit.clinical.target.frame import Mounting
 from qsmkit.clinical.target.obstacles import MARGINS, Margin
+from qsmkit.clinical.target.plan import NUMBERS
 from qsmkit.clinical.target.plan import plan as plan_lead
 from qsmkit.clinical.target.rules import RULES, Side, parse_rules
 from qsmkit.clinical.target.track import PLACEMENT
@@ -19,6 +21,7 @@ from qsmkit.errors import InputError
 from qsmkit.io.nifti import load_volume
 from qsmkit.io.sidecar import read_sidecar
 from qsmkit.io.transforms import read_transform
+from qsmkit.pipeline.nuclei import LABELS, RECORD
 from qsmkit.reports.plan import sheet, write_plan
 from qsmkit.volume import Volume
 
@@ -29,9 +32,9 @@ def plan(
     *,
     structure: str,
     side: Side,
-    ac: Point,
-    pc: Point,
-    midline: Point,
+    ac: Point | None = None,
+    pc: Point | None = None,
+    midline: Point | None = None,
     brain: str | None = None,
     veins: str | None = None,
     ventricles: str | None = None,
@@ -61,7 +64,8 @@ def plan(
     Parameters
     ----------
     labels
-        Label image with the digital patients' numbers: GPe 17, GPi 18, STN 19, SNc 20, SNr 21, …
+        Folder that qsmkit nuclei wrote: labels, probabilities, and AC and PC if they are not given. Or a label image
+        with the same numbers: GPe 17, GPi 18, STN 19, SNc 20, SNr 21, …
     structure
         What to aim at: STN, GPi, or another with a rule.
     side
@@ -114,20 +118,23 @@ def plan(
     overwrite
         Replace files that are there.
     """
+    folder = labels if labels.is_dir() else None
+    labels = labels / LABELS if folder else labels
     marked = load_volume(labels)
+    known = _named(probability, "--probability")
     masks = {n: _mask(text) for n, text in {"veins": veins, "ventricles": ventricles, "sulci": sulci}.items() if text}
     masks |= {n: _mask(text) for n, text in _named(avoid, "--avoid").items()}
     if {"ventricles", "sulci"} <= set(masks):
         rest = masks["sulci"].data & ~masks["ventricles"].data
         masks["sulci"] = Volume(rest, masks["sulci"].grid)
-    known = {**RULES, **parse_rules(read_sidecar(rules))} if rules else RULES
     found = plan_lead(
         Volume(np.rint(marked.data).astype(np.int32), marked.grid),
-        Commissures(np.array(ac), np.array(pc), np.array(midline)), structure, side,
-        probabilities={n: load_volume(text) for n, text in _named(probability, "--probability").items()},
+        _commissures({"ac": ac, "pc": pc, "midline": midline}, folder), structure, side,
+        probabilities={n: load_volume(text) for n, text in (_probabilities(folder) | known).items()},
         brain=_mask(brain) if brain else None, avoid=masks, margins=_margins(masks, _named(margin, "--margin")),
         target=None if target is None else np.array(target), indirect=indirect,
-        entry=None if entry is None else np.array(entry), rules=known,
+        entry=None if entry is None else np.array(entry),
+        rules={**RULES, **parse_rules(read_sidecar(rules))} if rules else RULES,
         least_span=least_span, placement=placement, frame=read_transform(frame) if frame else None, mounting=mounting,
         rng=seed,
     )  # fmt: skip
@@ -141,6 +148,26 @@ def plan(
             console.out.print(line, markup=False)
         console.disclaim()
     return COULD_NOT if found.track is None else DONE
+
+
+def _commissures(given: dict[str, Point | None], folder: Path | None) -> Commissures:
+    """Return the marks that were given, and those of qsmkit nuclei for the others."""
+    found = read_sidecar(folder / RECORD)["Commissures"] if folder else {}
+    missing = [f"--{name}" for name, point in given.items() if point is None and name not in found]
+    if missing:
+        raise InputError(f"{', '.join(missing)} is not given; mark it, find it by target acpc, or give nuclei's folder")
+    taken = [name for name, point in given.items() if point is None]
+    if taken:
+        console.say(f"warning: {', '.join(taken)}: from qsmkit nuclei; check them on the images")
+    return Commissures(*(np.array(found[name] if point is None else point) for name, point in given.items()))
+
+
+def _probabilities(folder: Path | None) -> dict[str, str]:
+    """Return the probability maps that qsmkit nuclei wrote, by the name of the structure."""
+    if folder is None:
+        return {}
+    files = {s.label: folder / f"label-{s.name}_probseg.nii.gz" for s in structures().values()}
+    return {name: str(files[number]) for name, number in NUMBERS.items() if number in files and files[number].is_file()}
 
 
 def _mask(text: str) -> Volume:
