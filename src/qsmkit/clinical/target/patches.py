@@ -3,7 +3,7 @@
     maximise  (H(t) + H(i)) / H(t, i)   over shifts
 
 with t the template's values about the landmark, i the image's at the shifted places, and H the entropy of their
-histograms (`Studholme1999`): any pair of contrasts will do.
+histograms (Studholme 1999): any pair of contrasts will do.
 """
 
 import itertools
