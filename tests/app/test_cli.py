@@ -48,6 +48,8 @@ def test_version_and_help(qsmkit):
     assert ran.status == 0
     for command in ("demo", "recon", "simulate", "methods", "invert", "score", "doctor"):
         assert re.search(rf"\b{command}\b", ran.out)
+    assert "Say what is installed" in ran.out  # a function's own words, though nothing was imported
+    assert "Run one inversion method on files." in ran.out
     assert DISCLAIMER in ran.out
 
 

@@ -36,6 +36,14 @@ def test_rows_are_shown_counted_and_written(qsmkit, registry, tmp_path):
     assert (nothing.status, nothing.err) == (0, "no lesion found\n")
 
 
+def test_help_says_what_each_command_and_option_is_for(qsmkit):
+    assert "Prove that the audit's chain holds" in qsmkit("monitor", "--help").out
+    assert "Lesions over years" in qsmkit("monitor", "--help").out
+    assert "A visit to a scanner." in qsmkit("monitor", "add", "--help").out
+    assert "Exit status is 1 if a row cannot be read" in qsmkit("monitor", "import", "--help").out
+    assert "Field strength (T)" in qsmkit("monitor", "add", "scanner", "--help").out
+
+
 def test_history_says_who_changed_what_and_why(qsmkit, registry):
     ran = qsmkit("monitor", "history", registry, "patient", "P012")
     assert "sex: F → M" in ran.out

@@ -37,6 +37,7 @@ def test_what_may_be_a_name_or_record_number_is_no_pseudonym(name):
         (Lesion, {"id": "L1", "patient": "P1", "label": "L1", "kind": "cavernoma"}, "is no UUID"),
         (Series, {"id": "1.2.x", "session": "s"}, "no DICOM UID"),
         (Recon, {"session": "s", "pipeline": "Doe^Jane", "version": "1"}, "caret"),
+        (Recon, {"session": "s", "pipeline": "=HYPERLINK(1)", "version": "1"}, "a formula to spreadsheets"),
         (Recon, {"session": "s", "pipeline": "p", "version": "1", "parameters": {"a": math.nan}}, "no JSON object"),
         (Link, {"after": "s", "relation": "new"}, "links nothing"),
     ],

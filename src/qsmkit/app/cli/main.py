@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError
 
 from qsmkit.app import console
-from qsmkit.app.cli.commands import COMMANDS, VERBS
+from qsmkit.app.cli.commands import COMMANDS, VERBS, summary
 from qsmkit.errors import ParameterError, QsmkitError
 from qsmkit.method import STAGES
 from qsmkit.physics import fft
@@ -30,9 +30,11 @@ def build() -> App:
         suppress_keyboard_interrupt=False,
     )
     for name, place in COMMANDS.items():
-        app.command(f"qsmkit.app.cli.{place}", name=name)
+        app.command(f"qsmkit.app.cli.{place}", name=name, help=summary(place))
     for stage in STAGES:
-        app.command(f"qsmkit.app.cli.stages:{stage}", name=VERBS.get(stage, stage))
+        app.command(
+            f"qsmkit.app.cli.stages:{stage}", name=VERBS.get(stage, stage), help=f"Run one {stage} method on files."
+        )
     return app
 
 

@@ -80,7 +80,9 @@ def inside(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text without control characters and without the carets of DICOM person names."""
+    """Return a text without control characters and carets (of person names in DICOM), and which is no formula."""
+    if text.startswith(("=", "@")):
+        raise InputError("is a formula to spreadsheets; begin with another character")
     if "^" in text or any(not c.isprintable() for c in text):
         raise InputError("holds a caret (as names in DICOM do) or a control character; write plain text on one line")
     return text

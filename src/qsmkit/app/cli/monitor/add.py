@@ -17,5 +17,5 @@ def _add(made: type[Row], registry: str, cells: Cells, actor: str | None, reason
         console.say(f"{row.table} {row.id} added")
 
 
-app = app_of("add", "Add a row by hand; tables are filled from files by `import`.", "Add a {table}. {meaning}", _add,
+app = app_of("add", "Add a row by hand; tables are filled from files by `import`.", "{meaning}", _add,
              lambda column: False)  # fmt: skip

@@ -2,6 +2,8 @@
 
 from cyclopts import App
 
+from qsmkit.app.cli.commands import summary
+
 COMMANDS = {
     "init": "init:init",
     "add": "add:app",
@@ -27,4 +29,4 @@ COMMANDS = {
 
 app = App(name="monitor", help="Lesions over years: a registry of patients, visits, lesions and measurements.")
 for _name, _place in COMMANDS.items():
-    app.command(f"qsmkit.app.cli.monitor.{_place}", name=_name)
+    app.command(f"qsmkit.app.cli.monitor.{_place}", name=_name, help=summary(f"monitor.{_place}"))

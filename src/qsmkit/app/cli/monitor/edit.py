@@ -20,5 +20,5 @@ def _edit(made: type[Row], registry: str, cells: Cells, actor: str | None, reaso
 
 
 app = app_of("edit", "Correct a row; the audit keeps the old one.",
-             "Correct a {table}: what is given replaces what was there, an empty value clears it.", _edit,
+             "Correct a row of {table}: what is given replaces what was there, an empty value clears it.", _edit,
              lambda column: column.name == "id")  # fmt: skip

@@ -32,7 +32,7 @@ def app_of(name: str, help_text: str, summary: str, do: Do, wanted: Callable[[Co
     help_text : str
         Of the command.
     summary : str
-        Of a subcommand; {table} is the table's name and {meaning} what its rows are.
+        Of a subcommand; {table} is the table's name and {meaning} what a row is.
     do : callable
         What a subcommand does.
     wanted : callable

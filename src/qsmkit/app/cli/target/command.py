@@ -2,6 +2,8 @@
 
 from cyclopts import App
 
+from qsmkit.app.cli.commands import summary
+
 COMMANDS = {
     "cnr": "contrast:cnr",
     "hybrid": "hybrid:hybrid",
@@ -20,4 +22,4 @@ COMMANDS = {
 app = App(name="target", help="Targeting: contrast, hybrid images, AC–PC and frame coordinates, errors of leads.")
 
 for name, place in COMMANDS.items():
-    app.command(f"qsmkit.app.cli.target.{place}", name=name)
+    app.command(f"qsmkit.app.cli.target.{place}", name=name, help=summary(f"target.{place}"))
