@@ -235,3 +235,23 @@ def test_json_of_a_measurement(qsmkit, registry):
     assert {r["method"] for r in rows} == {"given.whole", "carried.whole"}
     assert all(r["mean_low"] < r["mean"] < r["mean_high"] for r in rows)
     assert json.dumps(rows)
+
+
+@pytest.mark.parametrize("order", [1, -1, 0])
+def test_links_of_three_visits_are_accepted_in_any_order(qsmkit, patient, tmp_path, order):
+    data, masks, transforms = patient
+    path = tmp_path / "registry.sqlite"
+    steps = [("init", path)]
+    steps += [("measure", path, data, "--patient", "P01", "--visit", v, "--masks", masks[v]) for v in masks]
+    steps += [("link", path, data, "--patient", "P01", "--visits", *pair, "--transform", transforms[pair])
+              for pair in (("m00", "m12"), ("m12", "m24"))]  # fmt: skip
+    for step in steps:
+        assert qsmkit("monitor", *step, "--actor", "JD").status == 0
+    before = qsmkit("monitor", "change", path, "--json").json
+    links = qsmkit("monitor", "show", path, "link", "--json").json
+    ids = [k["id"] for k in sorted(links, key=lambda k: k["after"], reverse=order < 0)]
+    for chosen in [[i] for i in ids] if order else [["all"]]:
+        assert qsmkit("monitor", "link", path, data, "--patient", "P01", "--accept", *chosen).status == 0
+    after = qsmkit("monitor", "change", path, "--json").json
+    assert [r["percent"] for r in after] == [r["percent"] for r in before]
+    assert len(qsmkit("monitor", "show", path, "lesion", "--json").json) == 3

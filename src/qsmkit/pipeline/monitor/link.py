@@ -127,7 +127,7 @@ def decide(registry: Registry, links: Sequence[rows.Link], decision: Decision, *
             change.edit(rows.Link, link.id, decision=decision, decided_by=actor,
                         relation="same" if same else link.relation)  # fmt: skip
             if same and link.parent and link.child and link.parent != link.child:
-                _unite(change, registry, link.child, link.parent)
+                _unite(change, link.child, link.parent)
 
 
 def roots(links: Iterable[rows.Link]) -> dict[str, str]:
@@ -144,12 +144,12 @@ def roots(links: Iterable[rows.Link]) -> dict[str, str]:
     return found
 
 
-def _unite(change: Change, registry: Registry, child: str, parent: str) -> None:
-    for row in registry.rows(rows.Observation, lesion=child):
+def _unite(change: Change, child: str, parent: str) -> None:
+    for row in change.rows(rows.Observation, lesion=child):
         change.edit(rows.Observation, row.id, lesion=parent)
-    for event in registry.rows(rows.Event, lesion=child):
+    for event in change.rows(rows.Event, lesion=child):
         change.edit(rows.Event, event.id, lesion=parent)
     for end in ("parent", "child"):
-        for link in registry.rows(rows.Link, **{end: child}):
+        for link in change.rows(rows.Link, **{end: child}):
             change.edit(rows.Link, link.id, **{end: parent})
     change.remove(rows.Lesion, child)
