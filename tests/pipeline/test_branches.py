@@ -2,8 +2,9 @@
 
 import warnings
 
+from qsmkit.clinical.registration.gates import Gate
 from qsmkit.errors import DataWarning, InputError
-from qsmkit.pipeline.branches import Branches, Done, Gate, gates_of
+from qsmkit.pipeline.branches import Branches, Done, gates_of
 
 
 def gate(verdict):

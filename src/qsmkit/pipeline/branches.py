@@ -3,40 +3,16 @@
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from qsmkit.clinical.registration.gates import Gate
 from qsmkit.errors import QsmkitError
 
 Verdict = Literal["PASS", "REVIEW", "FAIL", "NOT DONE"]
 
 GRADES: tuple[Verdict, ...] = ("PASS", "REVIEW", "FAIL")
 """From best to worst."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One test of a branch.
-
-    Attributes
-    ----------
-    name : str
-        What is tested.
-    value : float
-        In `unit`.
-    unit : str
-        Unit of the value; "1" for a pure number.
-    verdict : {"PASS", "REVIEW", "FAIL"}
-        What it says.
-    text : str
-        What it means.
-    """
-
-    name: str
-    value: float
-    unit: str
-    verdict: Verdict
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +118,6 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=GRADES.index, default="PASS")
 
 
-def gates_of(found: Iterable[Any], where: str = "") -> tuple[Gate, ...]:
-    """Return the gates of a registration or fusion as a branch's, with what they are of."""
-    return tuple(
-        Gate(f"{g.name}, {where}" if where else g.name, float(g.value), g.unit, g.verdict, g.text) for g in found
-    )
+def gates_of(found: Iterable[Gate], where: str) -> tuple[Gate, ...]:
+    """Return the gates of a registration with what it is of in their names."""
+    return tuple(replace(g, name=f"{g.name}, {where}") for g in found)

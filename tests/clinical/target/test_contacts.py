@@ -8,6 +8,7 @@ from qsmkit.clinical.target.contacts import places
 from qsmkit.clinical.target.structure import structure
 from qsmkit.grid import Grid
 from qsmkit.leads.lead import LeadPlan, lead
+from qsmkit.volume import Volume
 
 GRID = Grid((60, 60, 60), np.array([[1.0, 0, 0, -30], [0, 1, 0, -30], [0, 0, 1, -30], [0, 0, 0, 1]]))
 
@@ -28,12 +29,14 @@ def located(positions, sd):
 
 @pytest.fixture(scope="module")
 def nuclei():
-    made = [structure("gpi", ball((10, 0, 0), 4), GRID), structure("gpe", ball((18, 0, 0), 4), GRID)]
-    return {"right": made, "left": []}
+    balls = {"gpi": ball((10, 0, 0), 4), "gpe": ball((18, 0, 0), 4)}
+    shapes = [structure(name, inside, GRID) for name, inside in balls.items()]
+    maps = {name: Volume(inside.astype(np.float32), GRID, "1") for name, inside in balls.items()}
+    return {"right": shapes, "left": []}, {"right": maps, "left": {}}
 
 
 def test_a_contact_in_the_middle_is_inside_and_one_beyond_is_not(nuclei):
-    middle, border, beyond = places([located([(10, 0, 0), (14, 0, 0), (10, 0, 12)], 0.3)], nuclei)
+    middle, border, beyond = places([located([(10, 0, 0), (14, 0, 0), (10, 0, 12)], 0.3)], *nuclei)
     assert middle.inside == "gpi"
     assert middle.chances["gpi"] > 0.99
     assert middle.distances["gpi"].value == pytest.approx(-4, abs=0.8)
@@ -46,9 +49,9 @@ def test_a_contact_in_the_middle_is_inside_and_one_beyond_is_not(nuclei):
 
 
 def test_the_less_sure_a_contact_the_wider_the_interval(nuclei):
-    sure, unsure = (places([located([(12.5, 0, 0)], sd)], nuclei)[0] for sd in (0.2, 1.5))
+    sure, unsure = (places([located([(12.5, 0, 0)], sd)], *nuclei)[0] for sd in (0.2, 1.5))
     assert unsure.chances["gpi"] < sure.chances["gpi"]
     wide = [m.distances["gpi"].high - m.distances["gpi"].low for m in (sure, unsure)]
     assert wide[1] > 3 * wide[0]
-    again = places([located([(12.5, 0, 0)], 1.5)], nuclei)[0]
+    again = places([located([(12.5, 0, 0)], 1.5)], *nuclei)[0]
     assert again.chances == unsure.chances

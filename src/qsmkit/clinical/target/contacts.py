@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsmkit.clinical.leads.located import LocatedLead
+from qsmkit.clinical.leads.nuclei import probable
 from qsmkit.clinical.target.structure import Structure
 from qsmkit.measure import Measure
+from qsmkit.volume import Volume
 
 DRAWS = 400
-"""Positions of a contact that are drawn from its uncertainty."""
+"""Positions of a contact that are drawn for the intervals of its distances."""
 
 SHOWN = 0.05
 """Chance below which a nucleus is not named."""
@@ -54,8 +56,9 @@ class ContactPlace:
 
 
 def places(
-    leads: Sequence[LocatedLead], structures: Mapping[str, Sequence[Structure]], *, rng: int | np.random.Generator = 1
-) -> list[ContactPlace]:
+    leads: Sequence[LocatedLead], structures: Mapping[str, Sequence[Structure]],
+    probabilities: Mapping[str, Mapping[str, Volume]], *, rng: int | np.random.Generator = 1,
+) -> list[ContactPlace]:  # fmt: skip
     """Return where every contact lies.
 
     Parameters
@@ -63,7 +66,9 @@ def places(
     leads : sequence of LocatedLead
         In the space of the nuclei, the error of fusion in their covariances.
     structures : mapping of {"left", "right"} to sequence of Structure
-        Nuclei of each side.
+        Nuclei of each side, for distances.
+    probabilities : mapping of {"left", "right"} to (mapping of str to Volume)
+        Maps (X, Y, Z) of the chance, 0 … 1, of each nucleus of a side.
     rng : int or Generator
         Seed or source of randomness.
     """
@@ -72,12 +77,11 @@ def places(
     for lead in leads:
         for contact in lead.contacts:
             drawn = random.multivariate_normal(contact.position, contact.covariance, DRAWS)
-            chances = {s.name: float(s.sample(drawn).mean()) for s in structures[lead.side]}
-            order = sorted((n for n, c in chances.items() if c >= SHOWN), key=lambda n: -chances[n])
+            chances = probable(contact, probabilities[lead.side])
             x, y, z = (float(v) for v in contact.position)
             found.append(ContactPlace(
                 lead.name, contact.name, (x, y, z), float(np.sqrt(np.trace(contact.covariance) / 3)),
-                {n: chances[n] for n in order},
+                {name: chance for name, chance in chances.items() if chance >= SHOWN},
                 {s.name: _distance(s, contact.position, drawn) for s in structures[lead.side]},
             ))  # fmt: skip
     return found

@@ -8,6 +8,7 @@ COMMANDS = {
     "cnr": "contrast:cnr",
     "hybrid": "hybrid:hybrid",
     "cohort": "cohort:cohort",
+    "report": "report:report",
     "acpc": "acpc:acpc",
     "convert": "convert:convert",
     "localise": "localise:localise",
