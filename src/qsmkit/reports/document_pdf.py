@@ -108,7 +108,7 @@ class _Sheets:
             self.need(0.8)
             self.text(block.caption, 7.5)
         for number, row in enumerate(rows):
-            cells = [textwrap.wrap(c, max(3, int(w / (GLYPH * size)) - 1)) or [""]
+            cells = [textwrap.wrap(c, max(3, int(w / (GLYPH * size)) - 1), break_long_words=False) or [""]
                      for c, w in zip(row, share, strict=True)]  # fmt: skip
             tall = max(map(len, cells)) * LINE * size + 0.05
             self.need(tall)

@@ -67,7 +67,8 @@ def write_patient(
         mine = [e for e in own if e.lesion in (None, lesion)]
         png = lesion_png(course, of, mine, (looks or {}).get(lesion, ()), rule, errors)
         blocks.append(Picture(png, _caption(course, of)))
-    blocks += [Heading("Measurements"), _measurements(courses), Heading("Checklist"), _checklist(found, notes, errors)]
+    blocks += [Heading("Measurements"), _measurements(courses)]
+    blocks += [Heading("Checklist"), _checklist(found, courses, notes, errors)]
     first, last = visits[0], visits[-1]
     counts = f"{len(courses)} lesion{'s' * (len(courses) != 1)}, {len(visits)} visit{'s' * (len(visits) != 1)}"
     title = f"{patients[0]}: {counts}"
@@ -141,7 +142,9 @@ def _ppb(seen: Observation) -> str:
     return f"{value:.0f} [{low:.0f}, {high:.0f}]" if has(low) else f"{value:.0f}"
 
 
-def _checklist(found: list[Change], notes: Sequence[str], errors: ErrorModel) -> Grid:
+def _checklist(
+    found: list[Change], courses: dict[tuple[str, str], list[Observation]], notes: Sequence[str], errors: ErrorModel
+) -> Grid:
     apart = sorted({n for c in found for n in c.notes})
     alike = not any(n.startswith("not comparable") for n in apart)
     unknown = next((n for n in apart if n.startswith("not recorded")), "")
@@ -150,7 +153,8 @@ def _checklist(found: list[Change], notes: Sequence[str], errors: ErrorModel) ->
          "no" if not alike else f"not sure ({unknown})" if unknown else "yes"),
         ("Links between visits accepted", "no: some are proposals" if any("proposals" in n for n in notes) else "yes"),
         ("Visits 9 to 15 months apart", "no" if any("months apart" in n for n in apart) else "yes"),
-        ("Scan noise known", "yes" if found and all(has(c.detectable) for c in found) else "no, or not for all"),
+        ("Scan noise known", "yes" if all(has(o.noise) for course in courses.values() for o in course)
+         else "no, or not for all (recon --uncertainty)"),
         ("Site's repeatability (wCV) known", f"{errors.cv:.3g} %" if has(errors.cv) else "no"),
         ("Masks looked at by a reader, blinded to their order", "☐"),
         ("No vein, no DVA, no oedema in the masks; haemosiderin ring within", "☐"),
