@@ -31,6 +31,11 @@ STEPS = 12
 """Times that the level is raised, by a tenth each, to stop a leak."""
 
 
+SMALL = 400.0
+"""Volume, mm³, below which the edge that software draws moves the mean by about 5 % (SD) from visit to visit; in larger
+lesions by 1 %. Measured on digital patients: benchmarks/cavernoma."""
+
+
 @dataclass(frozen=True, eq=False)
 class Proposal:
     """A mask that software drew.
@@ -132,6 +137,9 @@ def grow(
     notes = [f"the level was raised {step} times to stop a leak"] if step else []
     if darker is not None:
         notes.append(f"{100 * float(darker[mask].mean()):.0f} % of it is dark in the other image")
+    volume = float(mask.sum()) * grid.voxel_volume
+    if volume < SMALL:
+        notes.append(f"{volume:.0f} mm³ are few: redrawing alone changes its mean by about 5 %; have a reader draw it")
     at = sign * (background + raised)
     return Proposal(whole, at, f"grown at {1000 * at:.0f} ppb", tuple(notes))
 
