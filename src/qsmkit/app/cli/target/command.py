@@ -20,7 +20,7 @@ COMMANDS = {
 }
 """Where each subcommand is; imported when it is used."""
 
-app = App(name="target", help="Targeting: contrast, hybrid images, AC–PC and frame coordinates, errors of leads.")
+app = App(name="target", help="Targeting: contrast, hybrid images, AC–PC and frame coordinates, plans, and leads.")
 
 for name, place in COMMANDS.items():
     app.command(f"qsmkit.app.cli.target.{place}", name=name, help=summary(f"target.{place}"))

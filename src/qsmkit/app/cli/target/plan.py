@@ -60,6 +60,8 @@ def plan(
 
     A mask is a NIfTI file on the label image's grid; FILE:10,11 takes the labels 10 and 11 of a label image.
     Exit status 1 if no entry is safe; the answer then says what speaks against all of them.
+    For a planning station, send images with qsmkit export dicom and the nuclei with qsmkit export seg; the track itself
+    goes there by hand, from the sheet.
 
     Parameters
     ----------
