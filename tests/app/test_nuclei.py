@@ -38,7 +38,7 @@ def test_labels_names_probabilities_table_record_and_picture_are_written(ran, fi
     assert {17, 18, 3, 1, 7} <= numbers
     assert len(list(out.glob("label-*_probseg.nii.gz"))) == len(structures())
     assert len((out / "nuclei.tsv").read_text().splitlines()) == 1 + 2 * len(structures())
-    assert (out / "nuclei.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "nuclei_chi.png").read_bytes().startswith(b"\x89PNG")
     record = json.loads((out / "nuclei.json").read_text())
     assert record["Verdict"] == result.json["Verdict"]
     assert record["Disclaimer"].startswith("Research use only")

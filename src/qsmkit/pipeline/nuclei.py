@@ -25,7 +25,8 @@ BUILT_IN = "built-in"
 LABELS, NAMES, TABLE, RECORD = "dseg.nii.gz", "dseg.tsv", "nuclei.tsv", "nuclei.json"
 """Names of the files that are written; probability maps are called label-NAME_probseg.nii.gz."""
 
-PICTURE = "nuclei.png"
+PICTURE = "nuclei_{}.png"
+"""Name of the picture of an image."""
 
 
 def load_atlas(atlas: str | Path = BUILT_IN) -> tuple[Atlas, tuple[Path, ...]]:
@@ -70,7 +71,7 @@ def results_folder(out: Path, *, overwrite: bool = False) -> AbstractContextMana
 
 def write_nuclei(
     folder: Path, found: Nuclei, inputs: Mapping[str, Path], atlas: tuple[Path, ...] = (), *,
-    picture: bytes | None = None,
+    pictures: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write labels, probabilities, the table and the record.
 
@@ -84,8 +85,8 @@ def write_nuclei(
         The patient's images by what they are.
     atlas : tuple of Path
         The atlas's files; none for the built-in one.
-    picture : bytes, optional
-        A PNG file to put beside them.
+    pictures : mapping of str to bytes, optional
+        PNG files to put beside them, by the image that they show.
     """
     save_volume(folder / LABELS, found.labels.data, found.labels.grid)
     write_table(folder / NAMES, [{"index": s.label, "name": s.name} for s in structures().values()])
@@ -93,8 +94,8 @@ def write_nuclei(
         probability = found.probability(name)
         save_volume(folder / f"label-{name}_probseg.nii.gz", probability.data, probability.grid)
     write_table(folder / TABLE, [f.as_row() for f in found.table])
-    if picture:
-        (folder / PICTURE).write_bytes(picture)
+    for name, png in (pictures or {}).items():
+        (folder / PICTURE.format(name)).write_bytes(png)
     write_text(folder / RECORD, as_json(record(found, inputs, atlas)))
 
 
@@ -121,4 +122,6 @@ def _hashed(files: tuple[Path, ...]) -> list[dict[str, str]]:
 
 
 def _ours(path: Path) -> bool:
-    return path.name in (LABELS, NAMES, TABLE, RECORD, PICTURE) or path.name.endswith("_probseg.nii.gz")
+    return path.name in (LABELS, NAMES, TABLE, RECORD) or path.name.endswith("_probseg.nii.gz") or (
+        path.match(PICTURE.format("*"))
+    )

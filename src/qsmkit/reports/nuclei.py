@@ -7,9 +7,8 @@ from qsmkit.clinical.nuclei.structures import structures
 from qsmkit.errors import InputError
 from qsmkit.reports.display import NORMAL, Plane, View
 from qsmkit.reports.figures import Tile, mosaic
-from qsmkit.volume import Volume
 
-WINDOW = (-0.1, 0.2)
+CHI = (-0.1, 0.2)
 """χ shown as black and as white, ppm: wide enough for the pallidum."""
 
 ROWS: tuple[tuple[Plane, tuple[str, ...]], ...] = (
@@ -24,8 +23,8 @@ MARGIN = 12.0
 """Room about the nuclei, mm."""
 
 
-def picture(found: Nuclei, image: Volume, window: tuple[float, float] = WINDOW, unit: str = "ppm") -> bytes:
-    """Draw the outlines of all nuclei on an image and return the PNG file.
+def picture(found: Nuclei, name: str = "chi") -> bytes:
+    """Draw the outlines of all nuclei on one of the patient's images and return the PNG file.
 
     The patient's right is on the left; letters mark the sides.
 
@@ -33,12 +32,8 @@ def picture(found: Nuclei, image: Volume, window: tuple[float, float] = WINDOW, 
     ----------
     found : Nuclei
         The nuclei.
-    image : Volume
-        χ, ppm, or another image on the same grid.
-    window : tuple of float
-        Values shown as black and as white.
-    unit : str
-        Unit of the image.
+    name : str
+        Which image: "chi", "t1w", …
 
     Raises
     ------
@@ -50,17 +45,19 @@ def picture(found: Nuclei, image: Volume, window: tuple[float, float] = WINDOW, 
         raise InputError("no voxel is labelled: there is nothing to draw")
     view = View.of(found.labels.grid, labels > 0, MARGIN)
     names = [n for n, s in structures().items() if (labels == s.label).any()]
-    turned = view.turn(image.data)
+    turned = view.turn(found.image(name).data)
+    window = CHI if name == "chi" else tuple(float(v) for v in np.percentile(turned, (2, 99)))
     outlines = [view.turn(labels == structures()[n].label) for n in names]
 
-    def tile(plane: Plane, name: str) -> Tile:
-        at = _middle(view.turn(found.mask(name, "R")), plane)
+    def tile(plane: Plane, nucleus: str) -> Tile:
+        at = _middle(view.turn(found.mask(nucleus, "R")), plane)
         cut = tuple(view.image(o, plane, at) for o in outlines)
         return Tile(view.image(turned, plane, at), cut, view.extent(plane), view.letters(plane), view.place(plane, at),
-                    name.replace("_", " "))  # fmt: skip
+                    nucleus.replace("_", " "))  # fmt: skip
 
     rows = [[tile(plane, n) for n in through if n in names] for plane, through in ROWS]
-    return mosaic([r for r in rows if r], window, unit, legend=[n.replace("_", " ") for n in names])
+    unit = "ppm" if name == "chi" else ""
+    return mosaic([r for r in rows if r], (window[0], window[1]), unit, legend=[n.replace("_", " ") for n in names])
 
 
 def _middle(inside: np.ndarray, plane: Plane) -> int:

@@ -1,6 +1,6 @@
 import pytest
 
-from qsmkit.clinical.nuclei.findings import dice, judged
+from qsmkit.clinical.nuclei.findings import confidence, dice, judged
 from qsmkit.clinical.nuclei.solids import distance
 from qsmkit.clinical.nuclei.structures import recognised, structures
 from qsmkit.grid import Grid
@@ -52,11 +52,23 @@ def test_distances_of_a_solid_grow_by_a_millimetre_a_millimetre():
 def test_a_verdict_names_its_reasons():
     gpi = structures()["gpi"]
     seen = {"chi": 2.0}
-    assert judged(gpi, 500, seen, 0.9, 1.0) == ("PASS", ())
-    assert judged(gpi, 900, seen, 0.9, 1.0)[0] == "REVIEW"
-    assert judged(gpi, 3000, seen, 0.9, 1.0)[0] == "FAIL"
-    verdict, reasons = judged(gpi, 500, {"chi": 0.1, "t1w": 0.2}, 0.9, 1.0)
+    assert judged(gpi, 500, 0.1, seen, 0.9, 1.0) == ("PASS", ())
+    assert judged(gpi, 900, 0.1, seen, 0.9, 1.0)[0] == "REVIEW"
+    assert judged(gpi, 3000, 0.1, seen, 0.9, 1.0)[0] == "FAIL"
+    verdict, reasons = judged(gpi, 500, 0.1, {"chi": 0.1, "t1w": 0.2}, 0.9, 1.0)
     assert verdict == "REVIEW"
     assert "not seen" in reasons[0]
-    assert judged(gpi, 500, seen, 0.9, 0.3)[0] == "FAIL"
-    assert judged(gpi, 500, seen, 0.4, 1.0)[0] == "FAIL"
+    verdict, reasons = judged(gpi, 500, -0.1, seen, 0.9, 1.0)
+    assert verdict == "REVIEW"
+    assert "sign" in reasons[0]
+    assert judged(gpi, 500, 0.1, seen, 0.9, 0.3)[0] == "FAIL"
+    assert judged(gpi, 500, 0.1, seen, 0.4, 1.0)[0] == "FAIL"
+
+
+def test_confidence_falls_where_voxels_or_runs_are_unsure():
+    sure = confidence("gpi", 0.92, 0.96)
+    assert 0.88 < sure < 0.92
+    assert confidence("gpi", 0.92, 0.4) < sure - 0.15
+    assert confidence("gpi", 0.6, 0.96) < 0.65
+    assert confidence("gpi", 0.9, 0.0) == 0
+    assert confidence("dentate", 1.0, 1.0) < 0.8

@@ -11,6 +11,7 @@ from qsmkit.clinical.nuclei.findings import Finding
 from qsmkit.clinical.nuclei.segment import Nuclei, segment
 from qsmkit.clinical.target.acpc import Commissures
 from qsmkit.errors import InputError
+from qsmkit.grid import Grid
 from qsmkit.io.atlas import fetch
 from qsmkit.io.maps import load_map
 from qsmkit.io.nifti import load_volume
@@ -40,6 +41,7 @@ def nuclei(
     ac: Point | None = None,
     pc: Point | None = None,
     midline: Point | None = None,
+    voxel: float | None = None,
     out: Path,
     picture: Flag = False,
     json: Flag = False,
@@ -77,10 +79,12 @@ def nuclei(
         Posterior commissure.
     midline
         A point of the midsagittal plane well above them.
+    voxel
+        Voxel size of the labels, mm, where χ is coarse and another image is finer; the voxels of χ if omitted.
     out
         Folder to write.
     picture
-        Also draw the outlines on χ: nuclei.png.
+        Also draw the outlines on every image: nuclei_chi.png, nuclei_t1w.png, …
     json
         Print JSON on stdout.
     overwrite
@@ -94,11 +98,13 @@ def nuclei(
     address = _fetched(atlas, atlas_names, atlas_sha256, out)
     images: dict[str, Any] = {n: load_volume(p) for n, p in inputs.items() if n not in ("chi", "mask")}
     susceptibility = load_map(chi, mask)
+    onto = None if voxel is None else _finer(susceptibility.grid, voxel)
     with results_folder(out, overwrite=overwrite) as folder:
         used, files = load_atlas(address)
         with console.StepProgress("nuclei", quiet=json) as progress:
-            found = segment(susceptibility, used, commissures=frame, progress=progress, **images)
-        write_nuclei(folder, found, inputs, files, picture=draw(found, susceptibility) if picture else None)
+            found = segment(susceptibility, used, commissures=frame, onto=onto, progress=progress, **images)
+        pictures = {c.name: draw(found, c.name) for c in found.contrasts} if picture else {}
+        write_nuclei(folder, found, inputs, files, pictures=pictures)
     if json:
         console.print_json(record(found, inputs, files))
         return
@@ -118,6 +124,17 @@ def _fetched(atlas: str, names: Path | None, sha256: str | None, out: Path) -> s
     image = fetch(atlas, sha256, folder / f"{sha256[:12]}_dseg.nii.gz")
     image.with_name(f"{sha256[:12]}_dseg.tsv").write_bytes(names.read_bytes())
     return image
+
+
+def _finer(grid: Grid, voxel: float) -> Grid:
+    """Return the grid of the same field of view with cubic voxels of this size, mm."""
+    if not 0.3 <= voxel <= 5:
+        raise InputError(f"voxels of {voxel:g} mm do not show the nuclei, or fill the memory; give 0.3 … 5 mm")
+    x, y, z = (max(1, round(n * v / voxel)) for n, v in zip(grid.shape, grid.voxel_size, strict=True))
+    affine = np.eye(4)
+    affine[:3, :3] = grid.axes * voxel
+    affine[:3, 3] = grid.world((voxel / np.array(grid.voxel_size) - 1) / 2)
+    return Grid((x, y, z), affine)
 
 
 def _commissures(ac: Point | None, pc: Point | None, midline: Point | None) -> Commissures | None:

@@ -21,6 +21,12 @@ CORRELATED = 8
 UNSEEN = 0.5
 """Contrast with the surroundings, in standard deviations, below which a nucleus is not seen in an image."""
 
+UNUSUAL = 3.0
+"""Distance from the expected susceptibility, in its spread between people, from which it is worth a look."""
+
+HULL = {"dentate": 0.75}
+"""Greatest Dice coefficient that an outline can have where the nucleus is a folded sheet, and the outline its hull."""
+
 SURE, DOUBTFUL = 0.75, 0.5
 """Confidence from which a nucleus passes, and below which it fails."""
 
@@ -53,7 +59,7 @@ class Finding:
     posterior, agreement : float
         Mean probability of its voxels; Dice coefficient of its outlines in different runs.
     confidence : float
-        Dice coefficient with the truth that such a posterior and agreement had in digital patients.
+        Dice coefficient with the truth that is to be expected; see `confidence`.
     verdict : {"PASS", "REVIEW", "FAIL"}
         Whether it may be used.
     reasons : tuple of str
@@ -125,8 +131,24 @@ def dice(one: BoolArray, other: BoolArray) -> float:
     return 2 * int((one & other).sum()) / total if total else 0.0
 
 
+def confidence(name: str, posterior: float, agreement: float) -> float:
+    """Return the Dice coefficient with the truth that is expected of a nucleus.
+
+    c = h p a^⅓, with p the mean posterior and a the agreement of the runs: within 0.03 of the mean of each nucleus in
+    digital patients that were used for building; h is the ceiling of `HULL`.
+
+    Parameters
+    ----------
+    name : str
+        Which nucleus.
+    posterior, agreement : float
+        As in `Finding`.
+    """
+    return float(HULL.get(name, 1.0) * posterior * agreement ** (1 / 3))
+
+
 def judged(
-    structure: Structure, volume: float, contrast: Mapping[str, float], confidence: float, covered: float
+    structure: Structure, volume: float, chi: float, contrast: Mapping[str, float], confidence: float, covered: float
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Return whether a nucleus may be used, and the reasons against it.
 
@@ -136,6 +158,8 @@ def judged(
         What it should be like.
     volume : float
         mm³.
+    chi : float
+        Mean susceptibility, ppm.
     contrast : mapping of str to float
         As in `Finding`.
     confidence : float
@@ -151,6 +175,9 @@ def judged(
     if not low <= volume <= high:
         far = volume < low / OUT_OF_RANGE or volume > high * OUT_OF_RANGE
         found.append(("FAIL" if far else "REVIEW", f"{volume:.0f} mm³ is outside of {low:.0f} … {high:.0f} mm³"))
+    if not abs(chi - structure.chi) <= UNUSUAL * structure.chi_sd:
+        told = f"mean χ {chi:.3f} ppm is far from the usual {structure.chi:g} ± {structure.chi_sd:g} ppm"
+        found.append(("REVIEW", f"{told}: check outline, sign and reference"))
     if max(contrast.values(), default=0) < UNSEEN:
         found.append(("REVIEW", "not seen: it does not stand out in any image, so its outline is the atlas's"))
     if confidence < SURE:

@@ -28,7 +28,7 @@ class Level:
     steps: int
 
 
-LEVELS = (Level(3.0, 2.0, 30), Level(1.5, 0.8, 25), Level(1.5, 0.0, 20))
+LEVELS = (Level(3.0, 2.0, 30), Level(2.0, 0.8, 25), Level(1.5, 0.0, 15))
 
 RESAMPLED = 0.35
 """Smoothing of the patient's images against aliasing, SD in voxels of the level."""

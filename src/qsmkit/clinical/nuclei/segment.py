@@ -5,6 +5,7 @@ voxel near a nucleus is then judged by atlas, intensities and neighbours togethe
 different stiffness and different images; the runs are averaged, and where they disagree confidence is low.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ from qsmkit.clinical.nuclei.findings import (
     Finding,
     Verdict,
     chi_mean,
+    confidence,
     dice,
     judged,
     shell_contrast,
@@ -33,14 +35,17 @@ from qsmkit.clinical.nuclei.posterior import Posterior, Refinement, largest_part
 from qsmkit.clinical.nuclei.structures import Side, structures
 from qsmkit.clinical.register import register
 from qsmkit.clinical.target.acpc import Commissures
-from qsmkit.errors import GeometryError, InputError, ShapeError
+from qsmkit.errors import DataWarning, GeometryError, InputError, ShapeError
 from qsmkit.grid import Grid
 from qsmkit.measure import Measure
 from qsmkit.transform import Transform
 from qsmkit.volume import Volume
 
-RUNS = ((Stiffness(2.0, 1.0), True), (Stiffness(2.0, 1.5), True), (Stiffness(2.0, 1.0), False))
+RUNS = ((Stiffness(2.0, 1.0), True), (Stiffness(2.0, 1.4), False))
 """Stiffness of each run, and whether it looks at all images or at χ alone."""
+
+RIGID, AFFINE = 2.0, 3.0
+"""Least voxel size at which images of one head, and the atlas's brain, are registered, mm: finer costs time alone."""
 
 SHELL = (1.5, 4.0)
 """Distances from its surface between which a nucleus's surroundings are, mm."""
@@ -58,13 +63,15 @@ class Nuclei:
     Attributes
     ----------
     labels : Volume
-        (X, Y, Z) int16 on the grid of χ; the numbers of `structures`, alike on both sides.
+        (X, Y, Z) int16, by default on the grid of χ; the numbers of `structures`, alike on both sides.
     table : tuple of Finding
         One for each nucleus and side.
     atlas : str
         What was laid on the patient.
     commissures : Commissures
         Of the AC–PC coordinates: the user's, or where the atlas puts them.
+    contrasts : tuple of Contrast
+        The patient's images, χ first.
     fits : tuple of Fit
         One for each run.
     notes : tuple of str
@@ -75,6 +82,7 @@ class Nuclei:
     table: tuple[Finding, ...]
     atlas: str
     commissures: Commissures
+    contrasts: tuple[Contrast, ...]
     fits: tuple[Fit, ...]
     notes: tuple[str, ...]
     _classes: tuple[tuple[str, Side], ...]
@@ -88,11 +96,11 @@ class Nuclei:
 
     @cached_property
     def probabilities(self) -> dict[str, Volume]:
-        """The probability of each nucleus, both sides together, by name: (X, Y, Z) float32 on the grid of χ."""
+        """The probability of each nucleus, both sides together, by name, on the grid of the labels."""
         return {n: self.probability(n) for n in structures()}
 
     def probability(self, name: str, side: Side | None = None) -> Volume:
-        """Return the probability of a nucleus, of one side or of both, on the grid of χ."""
+        """Return the probability of a nucleus, of one side or of both, on the grid of the labels."""
         data = np.zeros(self.labels.grid.shape, np.float32)
         for k, (n, s) in enumerate(self._classes):
             if n == name and side in (None, s):
@@ -110,6 +118,14 @@ class Nuclei:
             inside[self._box] &= self._maps[k] >= self._maps[j]
         return inside
 
+    def image(self, name: str) -> Volume:
+        """Return one of the patient's images on the grid of the labels; of χ, NaN where it has no value."""
+        contrast = next(c for c in self.contrasts if c.name == name)
+        grid = self.labels.grid
+        if contrast.volume.grid.difference(grid) is None and contrast.name == "chi":
+            return contrast.volume
+        return Volume(contrast.at(points_of(grid)), grid, contrast.volume.unit)
+
     def finding(self, name: str, side: Side) -> Finding:
         """Return what was found of a nucleus on one side."""
         return next(f for f in self.table if (f.name, f.side) == (name, side))
@@ -125,6 +141,7 @@ def segment(
     fgatir: Volume | None = None,
     mask: BoolArray | None = None,
     commissures: Commissures | None = None,
+    onto: Grid | None = None,
     refinement: Refinement | None = None,
     progress: Progress | None = None,
 ) -> Nuclei:
@@ -144,6 +161,9 @@ def segment(
         Voxels in which χ has a value.
     commissures : Commissures, optional
         AC and PC, RAS mm of χ; else where the atlas puts them.
+    onto : Grid, optional
+        Grid of the labels, in the space of χ; that of χ if omitted. Finer voxels help where χ is coarse and there is
+        another, finer image.
     refinement : Refinement, optional
         How voxels are judged.
     progress : callable, optional
@@ -158,6 +178,10 @@ def segment(
     InputError
         χ has too few values.
 
+    Warns
+    -----
+    DataWarning
+        An image does not register well to the magnitude; one that fails is left out.
     """
     say = progress or (lambda _number, _total, _step: None)
     total = 3 + len(RUNS)
@@ -169,24 +193,27 @@ def segment(
     affine = _affine(contrasts, magnitude, inside, atlas)
     covering = Contrast("inside", Volume(inside.astype(np.float32), chi.grid, "1"), Transform.identity())
     fits: list[Fit] = []
-    for number, (stiffness, everything) in enumerate(RUNS if len(contrasts) > 1 else RUNS[:2], 3):
+    for number, (stiffness, everything) in enumerate(RUNS, 3):
         say(number, total, "atlas on the deep brain")
         fits.append(fit(contrasts if everything else contrasts[:1], atlas, affine, covering, stiffness))
     say(total, total, "voxels")
-    box = _box(chi.grid, atlas, fits[0])
-    points = points_of(_cropped(chi.grid, box))
+    grid = onto or chi.grid
+    box = _box(grid, atlas, fits[0])
+    points = points_of(_cropped(grid, box))
     images = {c.name: c.at(points) for c in contrasts}
-    runs = [_run(f, atlas, points, images, inside[box], refinement or Refinement()) for f in fits]
+    valued = covering.at(points) > 0.5
+    runs = [_run(f, atlas, points, images, valued, refinement or Refinement()) for f in fits]
     maps = _averaged([p for p, _ in runs], len(atlas.classes))
     own = _labelled(maps)
-    labels = np.zeros(chi.grid.shape, np.int16)
+    labels = np.zeros(grid.shape, np.int16)
     numbers = np.array([0, *(structures()[n].label for n, _ in atlas.classes)], np.int16)
     labels[box] = numbers[own]
     where = commissures or Commissures(*(fits[0].from_atlas(p) for p in (atlases.AC, atlases.PC, atlases.MIDLINE)))
-    table = _table(atlas, own, maps, runs, images, inside[box], points, chi.grid.voxel_volume, where)
+    table = _table(atlas, own, maps, runs, images, valued, points, grid.voxel_volume, where)
     return Nuclei(
-        Volume(labels, chi.grid, "1"), table, atlas.name, where, tuple(fits), notes, atlas.classes, box, maps
-    )
+        Volume(labels, grid, "1"), table, atlas.name, where, tuple(contrasts), tuple(fits), notes, atlas.classes, box,
+        maps,
+    )  # fmt: skip
 
 
 def _support(chi: Volume, mask: BoolArray | None) -> BoolArray:
@@ -220,10 +247,18 @@ def _contrasts(
     for name, volume in others.items():
         if volume is None:
             continue
-        transform = Transform.identity() if magnitude is None else register(magnitude, volume, check=False).transform
         if magnitude is None:
             notes.append(f"{name} was taken to lie in the space of χ, because no magnitude was given to register it to")
-        made.append(Contrast(name, volume, transform))
+            made.append(Contrast(name, volume, Transform.identity()))
+            continue
+        found = register(_thinned(magnitude, RIGID), _thinned(volume, RIGID))
+        if found.verdict != "FAIL":
+            made.append(Contrast(name, volume, found.transform))
+        if found.verdict != "PASS":
+            gates = ", ".join(f"{g.name} {g.value:.3g}" for g in found.gates if g.verdict != "PASS")
+            done = "is left out" if found.verdict == "FAIL" else "is used, but look at it"
+            notes.append(f"{name} does not register well to the magnitude ({gates}); it {done}")
+            warnings.warn(DataWarning(notes[-1]), stacklevel=3)
     return made, tuple(notes)
 
 
@@ -240,7 +275,22 @@ def _affine(
         image = 0.3 - np.clip(np.nan_to_num(chi.data), -0.1, 0.2)
     brain = ndimage.binary_fill_holes(inside)
     shown = Volume(np.where(brain, image, 0).astype(np.float32), chi.grid)
-    return register(shown, atlas.template, kind="affine", check=False).transform
+    return register(_thinned(shown, AFFINE), _thinned(atlas.template, AFFINE), kind="affine", check=False).transform
+
+
+def _thinned(volume: Volume, size: float) -> Volume:
+    """Return the volume in voxels of no less than `size` mm, each the mean of those in it."""
+    step = np.maximum(1, np.round(size / np.array(volume.grid.voxel_size))).astype(int)
+    if (step == 1).all():
+        return volume
+    kept = [n // s * s for n, s in zip(volume.grid.shape, step, strict=True)]
+    data = np.nan_to_num(np.asarray(volume.data, np.float32))[tuple(slice(k) for k in kept)]
+    x, y, z = (int(k // s) for k, s in zip(kept, step, strict=True))
+    blocks = data.reshape(x, step[0], y, step[1], z, step[2]).mean((1, 3, 5))
+    affine = volume.grid.affine.copy()
+    affine[:3, :3] = affine[:3, :3] * step
+    affine[:3, 3] = volume.grid.world((step - 1) / 2)
+    return Volume(blocks, Grid((x, y, z), affine), volume.unit)
 
 
 def _cropped(grid: Grid, box: tuple[slice, ...]) -> Grid:
@@ -312,18 +362,14 @@ def _table(
         size = Measure(float(sizes[-1]), float(min(sizes)), float(max(sizes)), "mm³", int(mine.sum()), "range of runs")
         means = [float(images["chi"][m].mean()) if m.any() else np.nan for m in each]
         covered = float(inside[distance < 0].mean()) if (distance < 0).any() else 0.0
-        sure = confidence(posterior, agreement)
-        verdict, reasons = judged(structure, size.value, contrast, sure, covered)
+        chi = chi_mean(images["chi"][mine], maps[k][mine], means)
+        sure = confidence(name, posterior, agreement)
+        verdict, reasons = judged(structure, size.value, chi.value, contrast, sure, covered)
         found.append(Finding(
-            name, side, structure.label, size, _triple(centre), _triple(frame.apply(centre)),
-            chi_mean(images["chi"][mine], maps[k][mine], means), contrast, posterior, agreement, sure, verdict, reasons,
-        ))
+            name, side, structure.label, size, _triple(centre), _triple(frame.apply(centre)), chi, contrast,
+            posterior, agreement, sure, verdict, reasons,
+        ))  # fmt: skip
     return tuple(found)
-
-
-def confidence(posterior: float, agreement: float) -> float:
-    """Return the Dice coefficient that nuclei with this posterior and agreement had in digital patients."""
-    return float(np.clip(0.5 * posterior + 0.5 * agreement, 0, 1))
 
 
 def _triple(point: npt.NDArray[np.float64]) -> tuple[float, float, float]:
