@@ -32,7 +32,7 @@ from qsmkit.volume import Volume
 TURN, MOVE = 30.0, 30.0
 """Largest angle about each axis, degrees, and largest translation along each, mm."""
 
-VOXEL = {"gre": 1.1, "ct": 0.9, "post": 0.7}
+VOXEL = 1.0
 """Of the grids that posed images are interpolated onto, mm."""
 
 FILES = {
@@ -40,6 +40,9 @@ FILES = {
     "ct": ("pre", "ct", "ct", "_space-ct"), "post": ("post", "ct", "ct", "_space-ct"),
 }  # fmt: skip
 """Session, folder and ending of an image, and its space among the truths."""
+
+PATIENTS = 3
+"""Whose images are posed, in turn."""
 
 WIDE = ("Dentate_L", "Dentate_R", "midline")
 """Landmarks that are not of the deep brain."""
@@ -79,15 +82,15 @@ def poses(count: int, seed: int = 7) -> list[Transform]:
     return [Transform.rigid(rng.uniform(-TURN, TURN, 3), rng.uniform(-MOVE, MOVE, 3)) for _ in range(count)]
 
 
-def posed(volume: Volume, pose: Transform, voxel: float) -> Volume:
+def posed(volume: Volume, pose: Transform) -> Volume:
     """Return an image of the head after a motion, interpolated onto a new grid about it."""
     step = tuple(slice(None, None, 4) for _ in range(3))
     low, high = np.percentile(volume.data[step], (1, 99))
     head = np.argwhere(volume.data[step] > low + 0.15 * (high - low)) * 4
     places = pose.apply(volume.grid.world(head))
-    affine = np.diag([voxel, voxel, voxel, 1.0])
+    affine = np.diag([VOXEL, VOXEL, VOXEL, 1.0])
     affine[:3, 3] = places.min(0) - 10
-    x, y, z = (int(n) for n in np.ceil((np.ptp(places, axis=0) + 20) / voxel))
+    x, y, z = (int(n) for n in np.ceil((np.ptp(places, axis=0) + 20) / VOXEL))
     return resample(volume, Grid((x, y, z), affine), pose.inverse())
 
 
@@ -99,11 +102,13 @@ def error(patient: Patient, found: Transform, moving: str, pose: Transform) -> n
     return np.linalg.norm(found.apply(patient.truth("t1w")[0].apply(head)) - true, axis=1)
 
 
-def right(patients: list[Patient], moving: str, count: int) -> None:
+def right(patients: list[Patient], moving: str, first: int, count: int) -> None:
     """Register right pairs and print the errors."""
     errors, verdicts = [], []
-    for patient, pose in zip(itertools.cycle(patients), poses(count), strict=False):
-        image = posed(patient.image(moving), pose, VOXEL[moving])
+    for number, (patient, pose) in enumerate(zip(itertools.cycle(patients), poses(count), strict=False)):
+        if number < first:
+            continue
+        image = posed(patient.image(moving), pose)
         began = time.process_time()
         found = fuse(image, patient.image("t1w")) if moving == "post" else register(patient.image("t1w"), image)
         took = time.process_time() - began
@@ -114,12 +119,13 @@ def right(patients: list[Patient], moving: str, count: int) -> None:
             extra += f"  shift {found.shift.length if found.shift else None}"
         bad = ", ".join(f"{g.name} {g.value:.3g}" for g in found.gates if g.verdict != "PASS")
         words = f"mean {off.mean():.3f}  max {off.max():.3f} mm  {found.verdict}  {took:.0f} s of one core"
-        print(f"{moving} {patient.name} {pose.angle:5.1f}°  {words}{extra}  {bad}", flush=True)
+        print(f"{moving} {number:2d} {patient.name} {pose.angle:5.1f}°  {words}{extra}  {bad}", flush=True)
         errors.append(off)
         verdicts.append(found.verdict)
     together = np.concatenate(errors)
     told = {verdict: verdicts.count(verdict) for verdict in ("PASS", "REVIEW", "FAIL")}
-    print(f"{moving}: {count} poses, mean {together.mean():.3f} mm, max {together.max():.3f} mm, {told}\n", flush=True)
+    summary = f"mean {together.mean():.3f} mm, max {together.max():.3f} mm, {told}"
+    print(f"{moving}: {len(errors)} poses, {summary}\n", flush=True)
 
 
 Pair = tuple[Volume, Volume]
@@ -132,7 +138,7 @@ def wrongs(patients: list[Patient], moving: str) -> Iterator[tuple[str, Callable
     pose = Transform.rigid((8, -6, 10), (10, -5, 8))
 
     def image(patient: Patient = first) -> Volume:
-        return posed(patient.image(moving), pose, VOXEL[moving] * 1.2)
+        return posed(patient.image(moving), pose)
 
     def other(affine: np.ndarray) -> Volume:
         volume = image()
@@ -192,15 +198,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.registration", description=__doc__.split("\n\n")[0])
     parser.add_argument("cohort", type=Path, help="BIDS data set of the scenario dbs-gpi or dbs-stn")
     parser.add_argument("--poses", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="pose to begin with, to go on where a run was stopped")
     parser.add_argument("--moving", nargs="+", choices=["gre", "ct", "post"], default=["gre", "ct", "post"])
     parser.add_argument("--only", nargs="+", choices=["right", "wrong"], default=["right", "wrong"])
     arguments = parser.parse_args()
     truth = arguments.cohort / "derivatives" / "truth"
     names = sorted(p.name for p in truth.glob("sub-*") if (p / "ses-post").is_dir())
-    patients = [Patient(arguments.cohort, name) for name in names][:5]
+    patients = [Patient(arguments.cohort, name) for name in names][:PATIENTS]
     for moving in arguments.moving:
         if "right" in arguments.only:
-            right(patients, moving, arguments.poses)
+            right(patients, moving, arguments.first, arguments.poses)
         if "wrong" in arguments.only:
             wrong(patients, moving)
 

@@ -58,6 +58,7 @@ def test_ct_and_mr_of_one_head_are_brought_together(qsmkit, scans):
     assert read_fusion(out).verdict == found.verdict
 
 
+@pytest.mark.slow
 def test_a_mirrored_ct_is_told_and_nothing_is_written(qsmkit, scans):
     out = scans / "mirrored.json"
     ran = qsmkit("target", "fuse", scans / "mirrored.nii.gz", scans / "mr.nii.gz", "--out", out)

@@ -65,7 +65,7 @@ def test_a_map_of_both_signs_is_sent_to_its_magnitude(first):
 
 
 @pytest.mark.parametrize(
-    "what", ["ball", pytest.param("noise", marks=pytest.mark.slow), pytest.param("other", marks=pytest.mark.slow)]
+    "what", [pytest.param(name, marks=pytest.mark.slow) for name in ("ball", "noise", "other")]
 )
 def test_what_is_not_this_head_fails(first, what):
     rng = np.random.default_rng(3)
