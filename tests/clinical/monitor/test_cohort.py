@@ -1,15 +1,16 @@
 import math
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 
-from clinical.monitor.lesions import BEGIN, seen
+from clinical.monitor.lesions import BEGIN, SAME, seen
 from qsmkit.clinical.monitor.cohort import annual_means, cohort
 from qsmkit.clinical.monitor.error_model import ErrorModel
 from qsmkit.clinical.monitor.events import Event, classify, counted, ends, parse_date, rates
 from qsmkit.clinical.monitor.models import annual_change
-from qsmkit.errors import InputError
+from qsmkit.errors import DataWarning, InputError
 
 
 def event(patient="P1", years=0.5, kind="symptomatic_haemorrhage", **more):
@@ -158,6 +159,40 @@ def test_events_outside_follow_up_do_not_count():
     assert found.value == 1.0
     once = rates(events, {"P1": 2.0}, {"P1": BEGIN}, first_only=True)["symptomatic_haemorrhage"]
     assert once.value == 0.5
+
+
+def test_an_event_on_the_day_of_the_first_scan_is_before_follow_up():
+    observations, _ = published()
+    found = cohort(observations, [event("P12", 0.0)])
+    assert found.rates["symptomatic_haemorrhage"].value == 0
+    assert (found.by_patient.fn, found.by_epoch.fn) == (0, 0)
+
+
+def test_a_treatment_before_the_first_scan_does_not_end_follow_up():
+    observations, _ = published()
+    before = event("P00", -3, "surgery")
+    assert cohort(observations, [before]).exposure == cohort(observations).exposure
+    cut = cohort(observations, [before, event("P00", 1.2, "surgery")])
+    assert cut.exposure["P00"] == pytest.approx(1.2, abs=0.01)
+
+
+def test_an_epoch_that_cannot_be_judged_is_not_one_without_a_flag():
+    other = replace(SAME, scanner="other")
+    observations = [seen(0.30), seen(0.30, 1, context=other), seen(0.36, 2, context=other), seen(0.30, patient="P2"),
+                    seen(0.30, 1, patient="P2", context=other)]  # fmt: skip
+    found = cohort(observations).to_flag
+    assert (found.n, found.events) == (1, 1)
+    assert found.left[0] == 0  # between the first scan and the third, for all that is known
+    assert found.right[0] == pytest.approx(2, abs=0.01)
+
+
+def test_models_take_no_change_of_scanner_for_a_change_of_lesion():
+    pairs = [(f"P{p}", t) for p in range(6) for t in (0, 1)]
+    observations = [seen(0.3 * (1 + 0.01 * i) * 1.05**t, t, patient=p) for i, (p, t) in enumerate(pairs)]
+    apart = [seen(0.6, 2, patient=p, context=replace(SAME, scanner="other")) for p, t in pairs if t]
+    with pytest.warns(DataWarning, match="6 of 18 measurements were made unlike"):
+        found = annual_change(observations + apart, "gee")
+    assert found == annual_change(observations, "gee")
 
 
 @pytest.mark.filterwarnings("ignore:the mixed model is doubtful")

@@ -175,3 +175,13 @@ def test_time_to_an_event_has_an_interval_over_patients():
 def test_intervals_that_are_none_are_refused(ends):
     with pytest.raises(InputError, match="give"):
         turnbull(*ends)
+
+
+def test_one_patient_gives_no_interval():
+    area = roc([1.0, 2, 3, 4], [0, 1, 0, 1], list("aaaa"), samples=20).area
+    assert area.value == 0.75
+    assert math.isnan(area.low)
+    assert "no interval" in area.method
+    found = happened_by([0, 1, 1], [1, 2, math.inf], list("aaa"), 1.5, samples=20)
+    assert math.isnan(found.high)
+    assert "no interval" in found.method

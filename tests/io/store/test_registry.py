@@ -157,7 +157,7 @@ def test_opening_and_creating_say_what_is_wrong(tmp_path):
     sqlite3.connect(tmp_path / "other.sqlite").executescript("CREATE TABLE a (b)").connection.close()
     with pytest.raises(InputError, match="holds no registry"):
         Registry.open(tmp_path / "other.sqlite")
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="is there already, and a registry is never replaced"):
         Registry.create(tmp_path / "other.sqlite", actor="JD")
     with pytest.raises(OutputError, match="cannot be written"):
         Registry.create(tmp_path / "text.sqlite" / "x.sqlite", actor="JD")

@@ -123,25 +123,27 @@ def cohort(
     if not used:
         raise InputError("no index lesion was measured; name it (index), or analyse all lesions")
     scans = list(visits) if visits is not None else [(o.patient, o.day) for o in observations]
-    exposure = follow_up(scans, ends(events))
-    begun = {p: min(d for who, d in scans if who == p) for p in exposure}
+    begun: dict[str, date] = {}
+    for who, day in scans:
+        begun[who] = min(day, begun.get(who, day))
+    stop = ends(e for e in events if e.patient in begun and e.middle() >= begun[e.patient])
+    exposure = follow_up(scans, stop)
     alone = sum(y == 0 for y in exposure.values())
     if not sum(exposure.values()):
         raise InputError(f"none of {len(exposure)} patients has two visits; follow-up begins with the second")
-    stop = ends(events)
     found = [c for c in changes(used, chosen, model)
              if c.after.patient not in stop or c.after.day <= stop[c.after.patient]]  # fmt: skip
     kept = [e for e in counted(events, confirmed=confirmed) if during(e, exposure, begun)]
     held = [e for e in kept if e.type in types]
     usable = [c for c in found if has(c.percent.value)]
-    positive, happened, who, values = _epochs(usable, held)
+    positive, happened, patients, values = _epochs(usable, held)
     followed = sorted(p for p, y in exposure.items() if y > 0)
-    flagged = {p for p, hit in zip(who, positive, strict=True) if hit}
+    flagged = {p for p, hit in zip(patients, positive, strict=True) if hit}
     struck = {e.patient for e in held}
-    judged = sorted({*who})
+    judged = sorted({*patients})
     by_patient = Crosstab.of([p in flagged for p in judged], [p in struck for p in judged])
     by_epoch = Crosstab.of(positive, happened)
-    number = np.unique(who, return_inverse=True)[1].astype(np.int64)
+    number = np.unique(patients, return_inverse=True)[1].astype(np.int64)
     varied = 0 < sum(happened) < len(happened)
     all_rates = rates(events, exposure, begun, confirmed=confirmed, confidence=chosen.confidence)
     all_rates["flagged epoch"] = rate(int(sum(positive)), sum(exposure.values()), unit="per patient-year",
@@ -154,7 +156,7 @@ def cohort(
         ),
         by_patient=by_patient, by_epoch=by_epoch, shares=by_patient.shares(confidence=chosen.confidence),
         epoch_shares=clustered_shares(positive, happened, number, confidence=chosen.confidence),
-        curve=roc(values, happened, who, rng=rng, confidence=chosen.confidence) if varied else None,
+        curve=roc(values, happened, patients, rng=rng, confidence=chosen.confidence) if varied else None,
         to_flag=_time_to_flag(found),
         notes=tuple(_notes(found, usable, events, held, alone, set(followed) - set(judged), confirmed)),
     )  # fmt: skip
@@ -216,15 +218,16 @@ def _score(each: np.ndarray, factor: float) -> Measure:
 
 
 def _time_to_flag(found: list[Change]) -> Turnbull | None:
-    """Fit the years from each lesion's first scan until it is flagged."""
-    left, right = [], []
+    """Fit the years from each lesion's first scan until it is flagged; epochs without a relative change tell none."""
+    left: list[float] = []
+    right: list[float] = []
     courses: dict[tuple[str, str], list[Change]] = {}
     for c in found:
         courses.setdefault((c.before.patient, c.before.lesion), []).append(c)
     for course in courses.values():
         start = course[0].before.day
         seen = 0.0
-        for c in course:
+        for c in (c for c in course if has(c.percent.value)):
             now = years(start, c.after.day)
             if c.flagged:
                 left.append(seen)
@@ -232,8 +235,9 @@ def _time_to_flag(found: list[Change]) -> Turnbull | None:
                 break
             seen = now
         else:
-            left.append(seen)
-            right.append(np.inf)
+            if seen > 0:
+                left.append(seen)
+                right.append(np.inf)
     return turnbull(left, right) if left else None
 
 

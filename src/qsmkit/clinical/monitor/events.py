@@ -180,8 +180,8 @@ def rates(
 
 
 def during(event: Event, exposure: dict[str, float], first_scan: dict[str, date]) -> bool:
-    """Return whether the middle of an event's span lies in the patient's follow-up."""
+    """Return whether the middle of an event's span lies in the patient's follow-up, after the day of the first scan."""
     if event.patient not in exposure or event.patient not in first_scan:
         return False
     since = (event.middle() - first_scan[event.patient]).days / DAYS_PER_YEAR
-    return 0 <= since <= exposure[event.patient] + 1 / DAYS_PER_YEAR
+    return 0 < since <= exposure[event.patient] + 1 / DAYS_PER_YEAR

@@ -21,13 +21,20 @@ FEW = 40
 
 
 def frame(observations: Sequence[Observation]) -> pd.DataFrame:
-    """Return a row per measurement with log χ, years since the lesion's first scan, patient and lesion."""
+    """Return a row per measurement with log χ, years since the lesion's first scan, patient and lesion.
+
+    A measurement whose context is known to differ from that of the lesion's first one is left out, as is χ ≤ 0.
+    """
     rows = [
         {"patient": o.patient, "lesion": o.lesion, "years": years(course[0].day, o.day), "logchi": np.log(o.mean.value)}
-        for course in series(observations).values() if len(course) > 1
+        for course in map(_comparable, series(observations).values()) if len(course) > 1
         for o in course if o.mean.value > 0
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["patient", "lesion", "years", "logchi"])
+
+
+def _comparable(course: list[Observation]) -> list[Observation]:
+    return [o for o in course if not course[0].context.differences(o.context)]
 
 
 def annual_change(observations: Sequence[Observation], model: Model = "mixed", *, confidence: float = 0.95) -> Measure:
@@ -40,7 +47,8 @@ def annual_change(observations: Sequence[Observation], model: Model = "mixed", *
     Parameters
     ----------
     observations : sequence of Observation
-        Measurements; those with χ ≤ 0, and lesions seen once, are left out.
+        Measurements; those with χ ≤ 0, those that may not be compared with the lesion's first, and lesions seen once
+        are left out.
     model : {"mixed", "gee"}
         Which model.
     confidence : float
@@ -54,9 +62,14 @@ def annual_change(observations: Sequence[Observation], model: Model = "mixed", *
     Warns
     -----
     DataWarning
-        The fit did not converge.
+        The fit did not converge, or measurements are left out because they may not be compared.
     """
     data = frame(observations)
+    apart = sum(len(course) - len(_comparable(course)) for course in series(observations).values())
+    if apart:
+        told = (f"{apart} of {len(observations)} measurements were made unlike the lesion's first and are left out of "
+                "the model; measure them alike (qsmkit monitor remeasure)")  # fmt: skip
+        warnings.warn(DataWarning(told), stacklevel=2)
     patients = data["patient"].nunique()
     if patients < 3:
         raise InputError(f"a model over patients needs 3 of them with a lesion seen twice; there are {patients}")

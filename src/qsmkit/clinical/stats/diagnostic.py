@@ -155,14 +155,16 @@ def roc(
         gains.append(apparent - _index(x, y, chosen))
     area = _area(x, y)
     tail = 50 * (1 - confidence)
-    low, high = np.percentile(areas, (tail, 100 - tail)) if areas else (np.nan, np.nan)
+    several = len(members) > 1 and bool(areas)
+    low, high = np.percentile(areas, (tail, 100 - tail)) if several else (np.nan, np.nan)
+    how = f"percentiles of {len(areas)} bootstrap samples of {len(members)} patients"
     thresholds = np.unique(x)[::-1]
     at = x[:, None] >= thresholds
     return Roc(
         thresholds, at[y].mean(0), 1 - at[~y].mean(0),
         Measure(area, min(float(low), area), max(float(high), area), "1", len(members),
-                f"area; percentiles of {len(areas)} bootstrap samples of {len(members)} patients"),
-        best, youden, float(np.mean(gains)) if gains else float("nan"),
+                f"area; {how if several else 'one patient only: no interval'}"),
+        best, youden, float(np.mean(gains)) if several else float("nan"),
     )  # fmt: skip
 
 

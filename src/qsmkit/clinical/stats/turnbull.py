@@ -123,6 +123,8 @@ def happened_by(
     found = turnbull(low, high).happened(time)
     _, number = np.unique(np.asarray(cluster), return_inverse=True)
     members = [np.flatnonzero(number == c) for c in range(int(number.max()) + 1)]
+    if len(members) < 2:
+        return Measure(found[0], np.nan, np.nan, "1", low.size, "Turnbull; one patient only: no interval")
     random = np.random.default_rng(rng)
     drawn = []
     for _ in range(samples):

@@ -153,6 +153,8 @@ class Registry:
             The file is there already, or cannot be made.
         """
         place = Place(where)
+        if place.path and place.path.exists():
+            raise OutputError(f"{place} is there already, and a registry is never replaced; choose another name")
         with making(place) as connection:
             began = {"registry": identity.new(), "schema": migrate.make(connection)}
             chain.Appender(connection, actor, None).append("create", after=began)

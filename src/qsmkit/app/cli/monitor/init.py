@@ -25,4 +25,5 @@ def init(registry: str, /, *, actor: Actor = None, json: Flag = False) -> None:
         console.print_json({"registry": str(made.place), "seq": head.seq, "head": head.hash})
         return
     console.say(f"new registry → {made.place}")
-    console.say("next: qsmkit monitor add patient REGISTRY --id P001; then scanner, session, recon, lesion …")
+    console.say(f"next: qsmkit monitor measure {made.place} DATA --patient P001 --visit m00 --masks … (or by hand: "
+                "qsmkit monitor add patient, scanner, session, recon, lesion)")  # fmt: skip
