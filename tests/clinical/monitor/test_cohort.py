@@ -65,6 +65,20 @@ def test_the_change_score_gives_each_patient_one_vote():
     assert means["change score"].value == pytest.approx(10, abs=0.02)
 
 
+def test_a_patient_with_one_positive_value_is_none_of_a_model():
+    observations = [seen(v, t, patient=p) for p, first in (("A", 0.3), ("B", 0.2), ("C", -0.1))
+                    for v, t in ((first, 0), (0.33, 1))]  # fmt: skip
+    with pytest.raises(InputError, match="there are 2"):
+        annual_change(observations, "gee")
+
+
+def test_one_patient_has_means_without_interval():
+    for found in cohort([seen(0.3), seen(0.33, 1)]).means.values():
+        assert found.value == pytest.approx(10, abs=0.02)
+        assert math.isnan(found.low)
+        assert "one patient only: no interval" in found.method
+
+
 def test_zero_events_are_said_and_have_an_upper_end():
     observations, _ = published()
     found = cohort(observations)

@@ -185,3 +185,10 @@ def test_one_patient_gives_no_interval():
     found = happened_by([0, 1, 1], [1, 2, math.inf], list("aaa"), 1.5, samples=20)
     assert math.isnan(found.high)
     assert "no interval" in found.method
+
+
+def test_whole_separation_gives_no_interval_of_no_width():
+    area = roc([1, 2, 3, 4], [0, 0, 1, 1], list("abcd"), samples=50).area
+    assert area.value == 1
+    assert math.isnan(area.low)
+    assert "separate events wholly" in area.method

@@ -171,3 +171,10 @@ def test_bad_tables():
         repeated_anova(repeated([[1, 2], [3, 4], [5, 6]], ("a", "b", "c"), ("x", "y")))
     with pytest.raises(InputError, match="both sides"):
         nested_model([1, 2, 3], ["a", "b", "c"], ["left"] * 3, ["x", "y", "x"], "x")
+
+
+def test_few_subjects_in_whom_little_differs():
+    table = repeated([[1, 1, 1], [1, 2, 1], [1, 1, 2]], ("a", "b", "c"), ("x", "y", "z"))
+    generalised = dict(repeated_anova(table).effects)["generalised η²"]
+    assert 0 <= generalised.low <= generalised.value <= generalised.high <= 1
+    assert huynh_feldt(1.0, 3, 3) == 1

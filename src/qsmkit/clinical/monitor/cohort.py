@@ -195,6 +195,7 @@ def annual_means(
     who, number = np.unique(patients, return_inverse=True)
     annual, clusters = rise / years_of, len(who)
     factor = float(stats.t.ppf((1 + confidence) / 2, clusters - 1)) if clusters > 1 else np.nan
+    over = f"{clusters} patients, t" if clusters > 1 else "one patient only: no interval"
 
     def ratio(above: np.ndarray, below: np.ndarray, how: str) -> Measure:
         value = above.sum() / below.sum()
@@ -205,16 +206,17 @@ def annual_means(
 
     each = np.bincount(number, annual) / np.bincount(number)
     return {
-        "pooled": ratio(rise, years_of, f"Σ D%/Σ Δt, per patient-year; linearised over {clusters} patients, t"),
-        "mean": ratio(annual, np.ones_like(annual), f"mean of D%/Δt over epochs; clustered in {clusters} patients, t"),
-        "change score": _score(each, factor),
+        "pooled": ratio(rise, years_of, f"Σ D%/Σ Δt, per patient-year; linearised, {over}"),
+        "mean": ratio(annual, np.ones_like(annual), f"mean of D%/Δt over epochs; clustered, {over}"),
+        "change score": _score(each, factor, over),
     }
 
 
-def _score(each: np.ndarray, factor: float) -> Measure:
+def _score(each: np.ndarray, factor: float, over: str) -> Measure:
     value = float(each.mean())
     reach = factor * float(each.std(ddof=1)) / np.sqrt(len(each)) if len(each) > 1 else np.nan
-    return Measure(value, value - reach, value + reach, "%/y", len(each), "mean over patients of their mean D%/Δt, t")
+    return Measure(value, value - reach, value + reach, "%/y", len(each),
+                   f"mean over patients of their mean D%/Δt; {over}")  # fmt: skip
 
 
 def _time_to_flag(found: list[Change]) -> Turnbull | None:

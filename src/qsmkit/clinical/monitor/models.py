@@ -27,10 +27,14 @@ def frame(observations: Sequence[Observation]) -> pd.DataFrame:
     """
     rows = [
         {"patient": o.patient, "lesion": o.lesion, "years": years(course[0].day, o.day), "logchi": np.log(o.mean.value)}
-        for course in map(_comparable, series(observations).values()) if len(course) > 1
-        for o in course if o.mean.value > 0
+        for course in map(_comparable, _positive(observations)) if len(course) > 1
+        for o in course
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["patient", "lesion", "years", "logchi"])
+
+
+def _positive(observations: Sequence[Observation]) -> list[list[Observation]]:
+    return [[o for o in course if o.mean.value > 0] for course in series(observations).values()]
 
 
 def _comparable(course: list[Observation]) -> list[Observation]:
@@ -65,7 +69,7 @@ def annual_change(observations: Sequence[Observation], model: Model = "mixed", *
         The fit did not converge, or measurements are left out because they may not be compared.
     """
     data = frame(observations)
-    apart = sum(len(course) - len(_comparable(course)) for course in series(observations).values())
+    apart = sum(len(course) - len(_comparable(course)) for course in _positive(observations))
     if apart:
         told = (f"{apart} of {len(observations)} measurements were made unlike the lesion's first and are left out of "
                 "the model; measure them alike (qsmkit monitor remeasure)")  # fmt: skip

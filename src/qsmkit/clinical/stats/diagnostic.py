@@ -156,14 +156,20 @@ def roc(
     area = _area(x, y)
     tail = 50 * (1 - confidence)
     several = len(members) > 1 and bool(areas)
-    low, high = np.percentile(areas, (tail, 100 - tail)) if several else (np.nan, np.nan)
-    how = f"percentiles of {len(areas)} bootstrap samples of {len(members)} patients"
+    if not several:
+        how = "one patient only: no interval"
+    elif area in (0, 1):  # so it is in every sample, however few patients there are
+        how = "values separate events wholly: a bootstrap gives no interval"
+    else:
+        how = f"percentiles of {len(areas)} bootstrap samples of {len(members)} patients"
+    known = several and 0 < area < 1
+    low, high = np.percentile(areas, (tail, 100 - tail)) if known else (np.nan, np.nan)
     thresholds = np.unique(x)[::-1]
     at = x[:, None] >= thresholds
     return Roc(
         thresholds, at[y].mean(0), 1 - at[~y].mean(0),
         Measure(area, min(float(low), area), max(float(high), area), "1", len(members),
-                f"area; {how if several else 'one patient only: no interval'}"),
+                f"area; {how}"),
         best, youden, float(np.mean(gains)) if several else float("nan"),
     )  # fmt: skip
 

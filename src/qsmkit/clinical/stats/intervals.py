@@ -78,11 +78,12 @@ def bootstrap(
     """
     n, point = len(values), float(statistic(values))
     drawn = statistic(values[np.random.default_rng(rng).integers(0, n, (REPEATS, n))])
+    drawn = drawn[np.isfinite(drawn)]  # a sample of one subject alone may define no statistic
     left = statistic(np.stack([np.delete(values, i, 0) for i in range(n)]))
     pull = left.mean() - left
     scale = float((pull**2).sum() ** 1.5)
     acceleration = float((pull**3).sum()) / (6 * scale) if scale > 0 else 0.0
-    share = (np.sum(drawn < point) + 0.5 * np.sum(drawn == point)) / REPEATS
+    share = (np.sum(drawn < point) + 0.5 * np.sum(drawn == point)) / max(len(drawn), 1)
     bias = float(stats.norm.ppf(np.clip(share, 1 / REPEATS, 1 - 1 / REPEATS)))
     ends = [bias + float(stats.norm.ppf(tail)) for tail in ((1 - confidence) / 2, (1 + confidence) / 2)]
     low, high = (float(np.quantile(drawn, stats.norm.cdf(bias + e / (1 - acceleration * e)))) for e in ends)

@@ -154,7 +154,8 @@ def greenhouse_geisser(values: Values) -> Values:
 
 def huynh_feldt(epsilon: float, n: int, k: int) -> float:
     """Return Huynh and Feldt's ε from Greenhouse and Geisser's, at most 1."""
-    return min(1.0, (n * (k - 1) * epsilon - 2) / ((k - 1) * (n - 1 - (k - 1) * epsilon)))
+    room = (k - 1) * (n - 1 - (k - 1) * epsilon)
+    return min(1.0, (n * (k - 1) * epsilon - 2) / room) if room > 0 else 1.0
 
 
 def corrected_p(values: Values) -> Values:
@@ -247,7 +248,8 @@ def one_way_anova(table: Repeated, *, confidence: float = 0.95) -> Test:
 
 def _generalised(values: Values) -> Values:
     condition, subject, error = sums_of_squares(values)
-    share: Values = condition / (condition + subject + error)
+    whole = condition + subject + error
+    share: Values = np.divide(condition, whole, out=np.full_like(whole, np.nan), where=whole > 0)
     return share
 
 

@@ -62,7 +62,7 @@ def link(
     with Registry.open(registry) as opened:
         if accept is None and reject is None:
             for earlier, later in _pairs(opened, patient, visits, transform):
-                if not json:
+                if not json and transform is None:
                     console.say(f"registering {earlier.visit} to {later.visit} …")
                 motion = visit_transform(data, patient, earlier.visit, later.visit, transform)
                 propose_links(opened, data, earlier, later, motion, actor=who)
