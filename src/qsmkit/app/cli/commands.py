@@ -20,6 +20,7 @@ COMMANDS = {
     "roi": "roi:roi",
     "profile": "profile:profile",
     "quantify": "quantify:app",
+    "microbleeds": "microbleeds:microbleeds",
     "outcome": "outcome:outcome",
     "target": "target.command:app",
     "monitor": "monitor.command:app",

@@ -7,6 +7,7 @@ from cyclopts import App
 
 from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
+from qsmkit.app.cli.haematoma import haematoma
 from qsmkit.clinical.quantify import calcium as ca
 from qsmkit.clinical.quantify import gadolinium as gd
 from qsmkit.clinical.quantify import iron as fe
@@ -22,6 +23,8 @@ from qsmkit.measure import Measure
 from qsmkit.physics.magnetism import BODY, SPIO_SATURATION
 
 app = App(name="quantify", help="From susceptibility to chemistry, each number with its interval.")
+
+app.command(haematoma)
 
 LARGEST = 10.0
 """Susceptibility (ppm) beyond which a value is taken for one in ppb: that of the densest calcification, vein at first
