@@ -6,11 +6,11 @@ import numpy as np
 
 from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
-from qsmkit.app.cli.maps import load_map
 from qsmkit.clinical.quantify.haematoma import grow
 from qsmkit.clinical.quantify.haematoma import haematoma as measure
 from qsmkit.clinical.rois import Noise
 from qsmkit.errors import GeometryError
+from qsmkit.io.maps import load_map
 from qsmkit.io.nifti import load_volume, save_volume
 from qsmkit.volume import Volume
 

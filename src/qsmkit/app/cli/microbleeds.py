@@ -7,7 +7,6 @@ import numpy as np
 
 from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
-from qsmkit.app.cli.maps import load_map
 from qsmkit.clinical.microbleeds.burden import Burden
 from qsmkit.clinical.microbleeds.detect import Detection, Rules, detect
 from qsmkit.clinical.microbleeds.findings import findings
@@ -15,6 +14,7 @@ from qsmkit.clinical.microbleeds.findings import reviewed as read_reviewed
 from qsmkit.clinical.microbleeds.region import Atlas
 from qsmkit.clinical.rois import Noise
 from qsmkit.errors import GeometryError, InputError
+from qsmkit.io.maps import load_map
 from qsmkit.io.nifti import load_volume
 from qsmkit.io.sidecar import number, read_sidecar, sidecar_path
 from qsmkit.io.tables import read_table
