@@ -19,21 +19,21 @@ def write_cohort(
     held = " or ".join(t.replace("_", " ") for t in made.types)
     kept = {n: m for n, m in made.rates.items() if m.n or n in made.types or n == "flagged epoch"}
     lesions = len({c.after.lesion for c in made.changes})
-    patients = len(made.exposure)
+    patients, sure = len(made.exposure), made.rule.confidence
     blocks: list[Block] = [
         Paragraph(f"{patients} patients with follow-up, {years:.2f} patient-years, {lesions} lesions, "
                   f"{len(made.changes)} epochs, {sum(c.flagged for c in made.changes)} of them flagged."),
         Paragraph(FLAG), Paragraph(made.rule.sentence()), Paragraph(made.errors.sentence()),
         *(Paragraph(n, note=True) for n in made.notes),
-        Heading("Rates per patient-year"), _measures(kept),
+        Heading("Rates per patient-year"), _measures(kept, sure),
         Heading("Change per year"),
         Paragraph("Pooled, mean and change score differ; a paper that says “per patient-year” means the first."),
-        _measures(dict(made.means) | dict(models)),
+        _measures(dict(made.means) | dict(models), sure),
         Picture(change_png(made), "Left: change of every lesion and epoch with its interval; flagged ones in orange. "
                 "Right: all thresholds against events, or the share of lesions flagged over time."),
         Heading(f"Threshold against {held}"),
-        _crosstab("By patient: ever flagged, ever an event", made.by_patient), _measures(made.shares),
-        _crosstab("By epoch", made.by_epoch), _measures(made.epoch_shares),
+        _crosstab("By patient: ever flagged, ever an event", made.by_patient), _measures(made.shares, sure),
+        _crosstab("By epoch", made.by_epoch), _measures(made.epoch_shares, sure),
     ]  # fmt: skip
     if made.curve is not None:
         c = made.curve
@@ -50,8 +50,8 @@ def write_cohort(
                           overwrite=overwrite)  # fmt: skip
 
 
-def _measures(values: Mapping[str, Measure]) -> Grid:
-    return Grid(("", "Value [interval]", "n", "How"),
+def _measures(values: Mapping[str, Measure], confidence: float) -> Grid:
+    return Grid(("", f"Value [{100 * confidence:g} % interval]", "n", "How"),
                 [(name.replace("_", " "), str(m), str(m.n), m.method) for name, m in values.items()])  # fmt: skip
 
 

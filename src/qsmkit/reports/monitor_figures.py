@@ -147,22 +147,24 @@ def change_png(made: Cohort) -> bytes:
     x = np.arange(len(shown))
     value = np.array([c.percent.value for c in shown])
     reach = np.array([(c.percent.value - c.percent.low, c.percent.high - c.percent.value) for c in shown])
-    reach = reach.reshape(-1, 2)
+    reach = np.nan_to_num(reach.reshape(-1, 2), posinf=3 * float(np.abs(value).max(initial=10)))  # beyond the others
     colours = [ALARM if c.flagged else ACCENT for c in shown]
-    left.vlines(x, value - np.nan_to_num(reach[:, 0]), value + np.nan_to_num(reach[:, 1]), color=colours, lw=1)
+    left.vlines(x, value - reach[:, 0], value + reach[:, 1], color=colours, lw=1)
     left.scatter(x, value, c=colours, s=14, zorder=3)
     left.axhline(0, color=SOFT, lw=1)
     if made.rule.threshold is not None:
         left.axhline(made.rule.threshold, color=ALARM, lw=1, ls="--")
     left.set(xlabel="lesion and epoch, sorted", ylabel="change (%)")
     if made.curve is not None:
-        right.step(1 - made.curve.specificity, made.curve.sensitivity, color=ACCENT, where="post")
+        curve = np.array([[0, *(1 - made.curve.specificity)], [0, *made.curve.sensitivity]])  # from no one flagged
+        right.plot(*curve, color=ACCENT)
         right.set(xlabel="1 − specificity", ylabel="sensitivity", title=f"ROC by epoch, area {made.curve.area}")
         right.plot([0, 1], [0, 1], color=SOFT, lw=1)
         right.title.set_fontsize(8)
     elif made.to_flag is not None:
         right.set(xlabel="years", ylabel="share flagged (between the lines)", ylim=(0, 1))
-        times = np.linspace(0, float(max(o.years for o in made.changes)) * 1.05, 200)
+        seen = np.concatenate([made.to_flag.left, made.to_flag.right])
+        times = np.linspace(0, float(seen[np.isfinite(seen)].max()) * 1.05, 200)
         ends = np.array([made.to_flag.happened(float(t)) for t in times])
         right.fill_between(times, ends[:, 0], ends[:, 1], color=ACCENT, alpha=0.25, lw=0, step="post")
         right.step(times, ends[:, 0], color=ACCENT, where="post")

@@ -255,3 +255,13 @@ def test_links_of_three_visits_are_accepted_in_any_order(qsmkit, patient, tmp_pa
     after = qsmkit("monitor", "change", path, "--json").json
     assert [r["percent"] for r in after] == [r["percent"] for r in before]
     assert len(qsmkit("monitor", "show", path, "lesion", "--json").json) == 3
+
+
+def test_the_confidence_asked_for_holds_for_models_too_and_is_said(qsmkit, tmp_path):
+    table = tmp_path / "table.csv"
+    lines = [f"P{p},L1,{2022 + t}-01-01,{0.3 + 0.01 * p + 0.02 * t * (p % 3)}" for p in range(6) for t in (0, 1)]
+    table.write_text("patient,lesion,date,mean\n" + "\n".join(lines))
+    wide, narrow = (qsmkit("monitor", "rates", table, "--json", "--confidence", c).json["models"]["gee"]
+                    for c in ("0.95", "0.5"))  # fmt: skip
+    assert wide["low"] < narrow["low"] < narrow["high"] < wide["high"]
+    assert "50 % interval" in qsmkit("monitor", "rates", table, "--confidence", "0.5").out

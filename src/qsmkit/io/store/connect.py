@@ -155,7 +155,7 @@ _COMPLAINTS: tuple[tuple[tuple[str, ...], type[QsmkitError], str], ...] = (
     (("file is not a database", "file is encrypted"), InputError,
      "is no registry: not an SQLite database; check the path, or make one with: qsmkit monitor init"),
     (("unable to open database file",), InputError,
-     "cannot be opened; check path and rights, or make it with: qsmkit monitor init"),
+     "cannot be opened; check that the folder is there and that you may read and write in it"),
     (("readonly database", "read-only transaction", "25006", "permission denied", "42501"), OutputError,
      "is read-only; nothing was written: ask for the right to write it, or work on a copy"),
     (("database is locked", "lock timeout"), OutputError,

@@ -59,7 +59,8 @@ def rates(
     found = study_from(source, patient, rater, events)
     made = cohort(found.observations, found.events, rule=analysis.rule(), errors=analysis.errors(), visits=found.visits,
                   index_only=lesions == "index", confirmed=confirmed)  # fmt: skip
-    models = models_of(found.observations if lesions == "all" else [o for o in found.observations if o.index])
+    models = models_of(found.observations if lesions == "all" else [o for o in found.observations if o.index],
+                       analysis.confidence)  # fmt: skip
     for note in (*found.notes, *made.notes):
         console.say(note)
     told = as_dict(made, models)
@@ -91,14 +92,14 @@ def as_dict(made: Cohort, models: dict[str, Measure]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def models_of(observations: list[Any]) -> dict[str, Measure]:
+def models_of(observations: list[Any], confidence: float) -> dict[str, Measure]:
     """Return the change per year by the models that the data allow; say which they do not."""
     found = {}
     for model in ("mixed", "gee"):
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                found[model] = annual_change(observations, model)
+                found[model] = annual_change(observations, model, confidence=confidence)
             for text in dict.fromkeys(str(w.message) for w in caught):
                 console.say(f"warning: {text}")
         except InputError as error:
@@ -109,13 +110,15 @@ def models_of(observations: list[Any]) -> dict[str, Measure]:
 def _print(made: Cohort, models: dict[str, Measure]) -> None:
     years = sum(made.exposure.values())
     kept = {n: m for n, m in made.rates.items() if m.n or n in made.types or n == "flagged epoch"}
-    _table(kept, f"{len(made.exposure)} patients, {years:.2f} patient-years: rates per patient-year")
-    _table(made.means | models, "Change of χ, % per year" + (" (index lesions)" if made.index_only else ""))
+    _table(kept, f"{len(made.exposure)} patients, {years:.2f} patient-years: rates per patient-year",
+           made.rule.confidence)  # fmt: skip
+    _table(made.means | models, "Change of χ, % per year" + (" (index lesions)" if made.index_only else ""),
+           made.rule.confidence)  # fmt: skip
     held = " or ".join(t.replace("_", " ") for t in made.types)
     for name, t, shares in (("patient", made.by_patient, made.shares), ("epoch", made.by_epoch, made.epoch_shares)):
         title = f"Flag against {held}, by {name}: TP {t.tp}, FN {t.fn}, FP {t.fp}, TN {t.tn}; McNemar exact p = " \
                 f"{t.mcnemar():.4g}"  # fmt: skip
-        _table(shares, title)
+        _table(shares, title, made.rule.confidence)
     if made.curve is not None:
         c = made.curve
         told = f"best threshold {c.best:.1f} %, Youden {c.youden:.2f}, of which {c.optimism:.2f} is optimism"
@@ -125,6 +128,6 @@ def _print(made: Cohort, models: dict[str, Measure]) -> None:
     console.disclaim()
 
 
-def _table(values: dict[str, Measure], title: str) -> None:
+def _table(values: dict[str, Measure], title: str, confidence: float) -> None:
     rows = [(name.replace("_", " "), str(m), str(m.n), m.method) for name, m in values.items()]
-    console.print_table(("", "value [interval]", "n", "method"), rows, title)
+    console.print_table(("", f"value [{100 * confidence:g} % interval]", "n", "method"), rows, title)

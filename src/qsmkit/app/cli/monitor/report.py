@@ -66,7 +66,7 @@ def report(
         made = cohort(found.observations, found.events, rule=rule, errors=errors, visits=found.visits,
                       index_only=lesions == "index")  # fmt: skip
         used = [o for o in found.observations if o.index or lesions == "all"]
-        page = write_cohort(made, models_of(used), out, source=name, overwrite=overwrite)
+        page = write_cohort(made, models_of(used, analysis.confidence), out, source=name, overwrite=overwrite)
     if json:
         console.print_json({"html": str(page), "pdf": str(page.with_suffix(".pdf")), "disclaimer": console.DISCLAIMER})
     else:
