@@ -72,3 +72,12 @@ def test_two_of_three_points_are_not_a_frame(qsmkit, ran, files):
     refused = qsmkit("nuclei", *ran[1], "--ac", 0, 2, -4, "--out", files / "other")
     assert refused.status == 1
     assert "--midline" in refused.err
+
+
+def test_a_map_in_ppb_is_refused_before_anything_is_written(qsmkit, files, tmp_path):
+    image = nib.load(files / "sub-01_Chimap.nii.gz")
+    nib.save(nib.Nifti1Image(1000 * image.get_fdata(dtype=np.float32), image.affine), tmp_path / "ppb.nii.gz")
+    result = qsmkit("nuclei", tmp_path / "ppb.nii.gz", "--out", tmp_path / "out")
+    assert result.status == 1
+    assert "give a map in ppm, not ppb" in result.err
+    assert not (tmp_path / "out").exists()

@@ -51,3 +51,24 @@ def test_bad_tables_are_refused(qsmkit, table, old, new, told):
     ran = qsmkit("profile", table, "--age", "63")
     assert ran.status == 1
     assert told in ran.err
+
+
+def test_the_table_that_nuclei_writes_needs_no_columns_named(qsmkit, tmp_path):
+    table, norms = tmp_path / "nuclei.tsv", tmp_path / "norms.csv"
+    table.write_text(
+        "name\tside\tchi_ppm\tchi_low\tchi_high\ngpi\tL\t0.13\t0.12\t0.14\nred_nucleus\tR\t0.1\t0.09\t0.11\n"
+    )
+    norms.write_text("nucleus,mean,sd,n\nGPi,0.11,0.01,40\n")
+    ran = qsmkit("profile", table, "--age", "63", "--norms", norms, "--json")
+    assert ran.status == 0, ran.err
+    pallidum, red = json.loads(ran.out)["nuclei"]
+    assert (pallidum["nucleus"], pallidum["side"], pallidum["chi_high"]) == ("GPi", "left", 0.14)
+    assert pallidum["z"] == pytest.approx(2.0)
+    assert red["nucleus"] == "RN"
+    assert red["iron_ug_per_g"] > 0
+
+
+def test_a_table_that_is_not_there(qsmkit, tmp_path):
+    ran = qsmkit("profile", tmp_path / "nuclei.tsv", "--age", "63")
+    assert ran.status == 1
+    assert "nuclei.tsv does not exist" in ran.err

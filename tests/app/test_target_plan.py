@@ -123,3 +123,9 @@ def test_wrong_options_get_one_clear_line(qsmkit, files, flags, words):
     assert ran.status == 1
     assert words in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_labels_that_are_not_there(qsmkit, tmp_path):
+    ran = qsmkit("target", "plan", tmp_path / "nuclei", "--structure", "STN", "--side", "left")
+    assert ran.status == 1
+    assert "nuclei does not exist" in ran.err

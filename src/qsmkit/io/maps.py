@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from qsmkit.errors import GeometryError
+from qsmkit.errors import GeometryError, InputError
 from qsmkit.io.nifti import load_volume
 from qsmkit.volume import Volume
 
 CHI = "_Chimap"
 MASK = "_desc-qsm_mask"
+LARGEST = 1.0
+"""Median of |χ|, ppm, beyond which a map is in another unit: brains have about 0.02; a modelling choice."""
 
 
 def load_map(path: Path, mask: Path | None = None) -> Volume:
@@ -41,6 +43,26 @@ def load_map(path: Path, mask: Path | None = None) -> Volume:
     values = volume.data.copy()
     values[outside] = np.nan
     return Volume(values, volume.grid, volume.unit)
+
+
+def load_chi(path: Path, mask: Path | None = None) -> Volume:
+    """Read a map of susceptibility as `load_map` does, and refuse one that is not in ppm.
+
+    Raises
+    ------
+    GeometryError
+        The mask does not lie where the map does.
+    InputError
+        The values are too large for ppm.
+    """
+    volume = load_map(path, mask)
+    values = np.abs(volume.data[np.isfinite(volume.data) & (volume.data != 0)])
+    middle = float(np.median(values)) if values.size else 0.0
+    if middle > LARGEST:
+        raise InputError(
+            f"{path} holds values of about {middle:.3g}, too large for χ in ppm; give a map in ppm, not ppb"
+        )
+    return volume
 
 
 def mask_beside(path: Path) -> Path | None:

@@ -179,7 +179,7 @@ def read(path: Path | str) -> StoredImage:
 
 
 def _content(path: Path) -> bytes:
-    if not path.name.endswith((".nii", ".nii.gz")):
+    if path.is_file() and not path.name.endswith((".nii", ".nii.gz")):
         raise InputError(f"{path} does not end in .nii or .nii.gz; convert it to NIfTI")
     try:
         content = path.read_bytes()

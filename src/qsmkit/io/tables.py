@@ -88,6 +88,8 @@ def read_table(path: Path) -> Table:
             first = text.partition("\n")[0]
             mark = max("\t;,", key=first.count)
             frame = pd.DataFrame([row for row in csv.reader(text.splitlines(), delimiter=mark) if any(row)])
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; check the path") from error
     except (OSError, UnicodeDecodeError, ValueError, KeyError, csv.Error) as error:
         raise InputError(
             f"{path} cannot be read as a table ({error}); give CSV, TSV or Excel with a line of names"

@@ -14,7 +14,7 @@ from qsmkit.clinical.microbleeds.findings import reviewed as read_reviewed
 from qsmkit.clinical.microbleeds.region import Atlas
 from qsmkit.clinical.rois import Noise
 from qsmkit.errors import GeometryError, InputError
-from qsmkit.io.maps import load_map
+from qsmkit.io.maps import load_chi
 from qsmkit.io.nifti import load_volume
 from qsmkit.io.sidecar import number, read_sidecar, sidecar_path
 from qsmkit.io.tables import read_table
@@ -102,7 +102,7 @@ def microbleeds(
     """
     if chi is None and reviewed is None:
         raise console.UsageError("give a map of susceptibility, or --reviewed")
-    volume = None if chi is None else load_map(chi, mask)
+    volume = None if chi is None else load_chi(chi, mask)
     notes: list[str] = []
     detection: Detection | None = None
     if reviewed is not None:

@@ -13,7 +13,7 @@ from qsmkit.clinical.target.acpc import Commissures
 from qsmkit.errors import InputError
 from qsmkit.grid import Grid
 from qsmkit.io.atlas import fetch
-from qsmkit.io.maps import load_map
+from qsmkit.io.maps import load_chi
 from qsmkit.io.nifti import load_volume
 from qsmkit.pipeline.nuclei import BUILT_IN, LABELS, load_atlas, record, results_folder, write_nuclei
 from qsmkit.reports.nuclei import picture as draw
@@ -97,7 +97,7 @@ def nuclei(
     frame = _commissures(ac, pc, midline)
     address = _fetched(atlas, atlas_names, atlas_sha256, out)
     images: dict[str, Any] = {n: load_volume(p) for n, p in inputs.items() if n not in ("chi", "mask")}
-    susceptibility = load_map(chi, mask)
+    susceptibility = load_chi(chi, mask)
     onto = None if voxel is None else _finer(susceptibility.grid, voxel)
     with results_folder(out, overwrite=overwrite) as folder:
         used, files = load_atlas(address)

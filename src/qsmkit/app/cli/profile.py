@@ -17,6 +17,12 @@ from qsmkit.reports.profile import as_rows, write_profile
 
 SIDES: dict[str, Side] = {"left": "left", "l": "left", "right": "right", "r": "right", "": ""}
 PER_UNIT = {"ppm": 1.0, "ppb": 1e-3}
+COLUMNS = {"nucleus": "name", "mean": "chi_ppm", "low": "chi_low", "high": "chi_high"}
+"""How `qsmkit nuclei` names the columns that this table calls otherwise."""
+NAMES = {
+    "gpe": "GPe", "gpi": "GPi", "stn": "STN", "sn": "SN", "snc": "SNc", "snr": "SNr", "rn": "RN", "red_nucleus": "RN",
+}  # fmt: skip
+"""Short names of nuclei, as the profile writes them, by what tables write."""
 
 
 def profile(
@@ -41,7 +47,7 @@ def profile(
     Parameters
     ----------
     table
-        CSV, TSV or Excel file, a row a nucleus and side, as `qsmkit nuclei` writes.
+        CSV, TSV or Excel file, a row a nucleus and side: nuclei.tsv of `qsmkit nuclei`, or one of yours.
     age
         Of the patient (years).
     sex
@@ -50,7 +56,8 @@ def profile(
         Table of controls by the same pipeline: nucleus, mean, sd (ppm), n; optionally age_low, age_high, sex, per_year
         (ppm/year) with at_age, source.
     nucleus
-        Column of the nucleus (GPe, GPi, STN, SN, RN, caudate, putamen, thalamus, dentate).
+        Column of the nucleus (GPe, GPi, STN, SN, RN, caudate, putamen, thalamus, dentate). This one and those of the
+        mean and its interval are found in nuclei.tsv without saying them.
     side
         Column of the side: left or right, L or R, or empty.
     mean
@@ -83,13 +90,14 @@ def profile(
 
 
 def _readings(rows: Table, nucleus: str, side: str, mean: str, low: str, high: str) -> list[Reading]:
+    nucleus, mean, low, high = (_column(rows, name) for name in (nucleus, mean, low, high))
     factors = [_factor(unit, rows.source) for unit in rows.columns.get("unit", ["ppm"] * len(rows))]
     sides = [_side(cell, rows.source) for cell in rows.columns.get(side, [""] * len(rows))]
     ends = [rows.numbers(c) if c in rows.columns else [math.nan] * len(rows) for c in (low, high)]
     told = rows.columns.get("method", [f"as {rows.source} says"] * len(rows))
     lines = zip(rows.text(nucleus), sides, rows.numbers(mean), *ends, factors, told, strict=True)
     return [
-        Reading(name, where, Measure(value * factor, bottom * factor, top * factor, "ppm", 1, how))
+        Reading(_name(name), where, Measure(value * factor, bottom * factor, top * factor, "ppm", 1, how))
         for name, where, value, bottom, top, factor, how in lines if math.isfinite(value)
     ]  # fmt: skip
 
@@ -107,13 +115,21 @@ def _norms(rows: Table) -> list[Norm]:
     if not all(math.isfinite(n) for n in counts):
         raise InputError(f"{rows.source}: n is missing in a row; give the number of controls of every norm")
     return [
-        Norm(name, mean, sd, int(n), low, high, slope, at, sex, source or rows.source)
+        Norm(_name(name), mean, sd, int(n), low, high, slope, at, sex, source or rows.source)
         for name, mean, sd, n, low, high, slope, at, sex, source in zip(
             rows.text("nucleus"), rows.numbers("mean"), rows.numbers("sd"), counts, optional("age_low", 0.0),
             optional("age_high", OLDEST), optional("per_year", 0.0), optional("at_age", 0.0), sexes,
             rows.columns.get("source", [""] * len(rows)), strict=True,
         )
     ]  # fmt: skip
+
+
+def _column(rows: Table, name: str) -> str:
+    return COLUMNS.get(name, name) if name not in rows.columns else name
+
+
+def _name(cell: str) -> str:
+    return NAMES.get(cell.lower(), cell)
 
 
 def _factor(unit: str, source: str) -> float:

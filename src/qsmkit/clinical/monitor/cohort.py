@@ -267,5 +267,6 @@ def _notes(
         notes.append(f"{vague} times an event's date is too vague to tell on which side of a scan it was; the middle "
                      "of its month or year decides")  # fmt: skip
     if not held:
-        notes.append("no event was recorded: rates have an upper end only, sensitivity and PPV are unknown or zero")
+        none = f"none of {len(events)} recorded events counts within follow-up" if events else "no event was recorded"
+        notes.append(f"{none}: rates have an upper end only, sensitivity and PPV are unknown or zero")
     return notes

@@ -82,8 +82,7 @@ def structure(
     grid : Grid
         Geometry.
     probability : Volume, optional
-        Chance, 0 … 1, on the same grid; only what lies within `around` of the label counts. The surface is where it is
-        ½, or the label's if it is less everywhere.
+        Chance, 0 … 1, on the same grid; only what lies within `around` of the label counts.
     around : float
         Room about the label that is kept, mm.
 
@@ -114,8 +113,7 @@ def structure(
         told = f"{chance.min():.3g} … {chance.max():.3g}"
         raise InputError(f"the probability of {name} reaches {told}; give chances of 0 … 1")
     chance = np.where(distance < around, chance, 0)
-    likely = chance >= 0.5
-    return Structure(name, chance, signed_distance(likely, grid) if likely.any() else distance, box)
+    return Structure(name, chance, signed_distance(chance >= 0.5, grid), box)
 
 
 def signed_distance(inside: BoolArray, grid: Grid) -> FloatArray:

@@ -1,4 +1,4 @@
-"""`qsmkit target`: contrast, hybrid images, AC–PC and frame coordinates, and the errors of leads."""
+"""`qsmkit target`: contrast, hybrid images, AC–PC and frame coordinates, plans, leads in CT, and their errors."""
 
 from cyclopts import App
 
