@@ -79,3 +79,27 @@ def test_a_head_without_leads_is_refused(qsmkit, folder, tmp_path):
     assert ran.status == 1
     assert "no metal in the brain" in ran.err
     assert not (tmp_path / "leads.tsv").exists()
+
+
+def test_a_transform_counts_in_the_direction_in_which_it_was_made(qsmkit, folder):
+    (folder / "from_ct.json").write_text(json.dumps({"matrix": POSE.inverse().matrix.tolist()}))
+    known = ("target", "leads", folder / "ct.nii.gz", "--model", "Medtronic 3387", "--json", "--transform")
+    to_ct, from_ct = qsmkit(*known, folder / "to_ct.json"), qsmkit(*known, folder / "from_ct.json", "--ct-fixed")
+    truth = json.loads((folder / "truth.json").read_text())
+    for ran in (to_ct, from_ct):
+        assert ran.status == 0, ran.err
+        places = [c["places"]["image"]["position_mm"] for c in ran.json["leads"][0]["contacts"]]
+        np.testing.assert_allclose(places, truth, atol=0.4)
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        (("--ct-fixed",), "give --transform too"), (("--names", "labels.tsv"), "give --labels too"),
+        (("--transform-error", -0.5), "no standard deviation"),
+    ],
+)  # fmt: skip
+def test_options_that_would_do_nothing_or_harm_are_refused(qsmkit, folder, extra, told):
+    ran = qsmkit("target", "leads", folder / "ct.nii.gz", *extra)
+    assert ran.status == 1
+    assert told in ran.err

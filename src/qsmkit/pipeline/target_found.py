@@ -24,6 +24,9 @@ from qsmkit.volume import Volume
 Target = Literal["GPi", "STN"]
 Side = Literal["left", "right"]
 
+NAMED = 0.05
+"""Chance from which a nucleus that a contact may lie in is named."""
+
 OUTLINED = ("gpi", "gpe", "stn", "snr", "snc", "red_nucleus", "putamen", "caudate")
 """Nuclei that pictures outline and contacts may lie in; the thalamus comes on top for distances."""
 
@@ -186,7 +189,7 @@ def contact_rows(found: TargetReport) -> list[dict[str, Any]]:
             | dict(zip(("x", "y", "z"), c.position, strict=True))
             | dict(zip(("acpc_x", "acpc_y", "acpc_z"), map(float, ac), strict=True))
             | {"sd_mm": c.deviation, "inside": c.inside or "none", "nearest": c.nearest,
-               "chances": "; ".join(f"{n} {100 * p:.0f} %" for n, p in c.chances.items()) or "none",
+               "chances": "; ".join(f"{n} {100 * p:.0f} %" for n, p in c.chances.items() if p >= NAMED) or "none",
                "chance_of_target": c.chances.get(found.target.lower(), 0.0),
                "target_distance_mm": target.value if target else None,
                "target_distance_low": target.low if target else None,

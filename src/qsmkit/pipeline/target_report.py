@@ -85,7 +85,7 @@ def target_report(
         ct = load_volume(case.ct_after)
         steps.run("fusion", lambda: _fusion(found, ct), "alignment")
         steps.run("leads", lambda: _leads(found, ct, model))
-    steps.run("contacts", lambda: _contacts(found, rng), "nuclei", "fusion", "leads")
+    steps.run("contacts", lambda: _contacts(found), "nuclei", "fusion", "leads")
     if plan:
         steps.run("errors", lambda: _errors(found, plan), "contacts")
     else:
@@ -207,7 +207,7 @@ def _leads(found: TargetReport, ct: Volume, model: str | None) -> Done:
     return Done(found.located, f"{len(found.located)} leads: {told}", tuple(gates))
 
 
-def _contacts(found: TargetReport, rng: int | np.random.Generator) -> Done:
+def _contacts(found: TargetReport) -> Done:
     fusion, nuclei = found.fusion, found.nuclei
     assert fusion is not None
     assert nuclei is not None
@@ -223,7 +223,7 @@ def _contacts(found: TargetReport, rng: int | np.random.Generator) -> Done:
             chance = nuclei.probability(nucleus.name, nucleus.side)
             shapes[SIDES[nucleus.side]].append(structure(nucleus.name, mask, nuclei.labels.grid, chance))
             maps[SIDES[nucleus.side]][nucleus.name] = chance
-    found.contacts = places(found.leads, shapes, maps, rng=rng)
+    found.contacts = places(found.leads, shapes, maps)
     inside = [f"{c.lead} {c.contact}" for c in found.contacts if c.inside == found.target.lower()]
     told = f"in the {found.target}: {', '.join(inside) or 'none'}; error of fusion {error:.2f} mm along each axis"
     return Done(found.contacts, told)

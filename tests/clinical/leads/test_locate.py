@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from qsmkit.clinical.leads.identify import groups
-from qsmkit.clinical.leads.locate import locate
+from qsmkit.clinical.leads.locate import _side, locate
 from qsmkit.errors import InputError, ParameterError, ShapeError
 from qsmkit.grid import Grid
+from qsmkit.leads.curve import Curve
 from qsmkit.leads.electrodes import models
 from qsmkit.leads.lead import LeadPlan, lead
 from qsmkit.simulate.ct import add_metal
@@ -172,3 +173,16 @@ def test_a_lead_that_is_cut_is_refused(ring_lead):
     top = int(ct.grid.voxel(tip)[2] + 12 / ct.grid.voxel_size[2])
     with pytest.raises(InputError, match=r"no lead|needed to find"):
         locate(Volume(ct.data[:, :, :top], ct.grid.cropped((0, 0, 0), (*ct.data.shape[:2], top))))
+
+
+@pytest.mark.parametrize("flip", [1, -1])
+def test_the_side_in_a_whole_head_does_not_depend_on_how_the_image_is_stored(flip):
+    """A turned head, and a lead of the right that leans to the left on its way up."""
+    axes = Transform.rigid((0, 0, 25), (0, 0, 0)).matrix
+    affine, shape = axes @ np.diag([4.0 * flip, 4.0, 4.0, 1.0]), (40, 52, 40)
+    affine[:3, 3] = -affine[:3, :3] @ (np.array(shape) - 1) / 2
+    places = (np.moveaxis(np.indices(shape), 0, -1) - (np.array(shape) - 1) / 2) * 4
+    head = np.linalg.norm(places / (72, 95, 75), axis=-1) < 1
+    ct = Volume(np.where(head, 30, -1000).astype(np.float32), Grid(shape, affine), "HU")
+    leaning = Curve(np.array([(12.0, 0, 0), (9.0, 5, 50)]))
+    assert _side(leaning, ct) == "right"

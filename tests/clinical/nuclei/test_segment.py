@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from deep_grey_heads import atlas, patient
+from qsmkit.clinical.nuclei.atlas import from_labels
 from qsmkit.clinical.nuclei.findings import dice
-from qsmkit.clinical.nuclei.segment import segment
+from qsmkit.clinical.nuclei.segment import _drawn, segment
 from qsmkit.clinical.nuclei.structures import structures
 from qsmkit.errors import GeometryError, InputError, ShapeError
 from qsmkit.grid import Grid
@@ -76,3 +77,33 @@ def test_what_cannot_be_segmented_is_refused():
     other = Grid.tilted((40, 40, 40), (2.0, 2.0, 2.0))
     with pytest.raises(GeometryError, match="magnitude"):
         segment(full, atlas(), magnitude=Volume(np.ones(grid.shape, np.float32), other))
+
+
+def test_sides_and_places_are_the_same_whichever_way_voxels_run(found):
+    """Flipped to LAS, and axes permuted, with the affine that belongs to them."""
+
+    def turned(volume):
+        flip = np.eye(4)
+        flip[0, 0], flip[0, 3] = -1, volume.data.shape[0] - 1
+        data = np.ascontiguousarray(volume.data[::-1].transpose(2, 0, 1))
+        return Volume(data, Grid(data.shape, volume.grid.affine @ flip @ np.eye(4)[:, [2, 0, 1, 3]]), volume.unit)
+
+    chi, magnitude, *_ = patient(2.5)
+    other = segment(turned(chi), atlas(), magnitude=turned(magnitude))
+    for one, two in zip(found[0].table, other.table, strict=True):
+        assert (one.name, one.side) == (two.name, two.side)
+        np.testing.assert_allclose(one.centroid, two.centroid, atol=0.5)
+        assert one.chi.value == pytest.approx(two.chi.value, abs=0.005)
+
+
+def test_nuclei_that_an_atlas_holds_on_one_side_only_are_told():
+    grid = Grid((20, 20, 20), np.array([[1.0, 0, 0, -35], [0, 1, 0, -10], [0, 0, 1, -10], [0, 0, 0, 1]]))
+    data = np.zeros(grid.shape, np.int16)
+    data[5:15, 5:15, 5:15] = 1
+    half = from_labels("half", Volume(data, grid), {1: "L Putamen"}, atlas().template)
+    assert ("putamen", "R") in half.drawn
+    assert ("putamen", "L") not in half.drawn
+    (note,) = _drawn(half)
+    assert "half does not hold" in note
+    assert "putamen R" in note
+    assert _drawn(atlas()) == ()

@@ -55,3 +55,15 @@ def test_the_less_sure_a_contact_the_wider_the_interval(nuclei):
     assert wide[1] > 3 * wide[0]
     again = places([located([(12.5, 0, 0)], 1.5)], *nuclei)[0]
     assert again.chances == unsure.chances
+
+
+def test_a_small_chance_is_a_chance(nuclei):
+    (one,) = places([located([(15.5, 0, 0)], 0.7)], *nuclei)
+    assert 0 < one.chances["gpi"] < 0.05
+
+
+def test_a_nucleus_that_is_nowhere_likelier_than_not_has_a_surface():
+    inside = ball((10, 0, 0), 4)
+    faint = structure("snc", inside, GRID, Volume(np.where(inside, 0.45, 0).astype(np.float32), GRID, "1"))
+    (one,) = places([located([(10, 0, 8)], 0.3)], {"right": [faint]}, {"right": {}})
+    assert one.distances["snc"].value == pytest.approx(4, abs=0.8)

@@ -42,7 +42,7 @@ POOR = 3.0
 """Misfit above which something else than the model is in the way (modelling choice)."""
 
 WHOLE_HEAD = 110.0
-"""An image wider than this, mm, holds both halves of the head."""
+"""A head that is seen to be wider than this, mm, is seen on both sides."""
 
 
 def locate(
@@ -178,10 +178,9 @@ def _alike(name: str) -> tuple[str, ...]:
 
 def _side(axis: Curve, ct: Volume) -> Side:
     """Return from which side a lead comes: by its place in the head, or by its direction where half of it is seen."""
-    low, high = (ct.grid.world(np.multiply(corner, np.array(ct.data.shape) - 1)) for corner in ((0, 0, 0), (1, 1, 1)))
-    if abs(high[0] - low[0]) > WHOLE_HEAD:
-        head = np.argwhere(ct.data[::8, ::8, ::8] > -500) * 8
-        return "right" if axis.at(0.0)[0] > ct.grid.world(head.mean(0))[0] else "left"
+    across = ct.grid.world(np.argwhere(ct.data[::8, ::8, ::8] > -500) * 8)[:, 0]
+    if np.ptp(across) > WHOLE_HEAD:
+        return "right" if axis.at(0.0)[0] > across.mean() else "left"
     return "right" if axis.points[-1, 0] > axis.points[0, 0] else "left"
 
 

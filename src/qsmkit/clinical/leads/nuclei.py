@@ -42,7 +42,7 @@ def labelled(contact: LocatedContact, labels: Volume, names: Mapping[int, str]) 
     InputError
         The contact lies outside the label image.
     """
-    index = np.rint(labels.grid.voxel(_cloud(contact))).astype(int)
+    index = np.rint(labels.grid.voxel(cloud(contact))).astype(int)
     inside = _inside(contact, labels, index)
     values = np.zeros(len(index), np.int64)
     values[inside] = np.rint(labels.data[tuple(index[inside].T)]).astype(np.int64)
@@ -62,9 +62,9 @@ def probable(contact: LocatedContact, maps: Mapping[str, Volume]) -> dict[str, f
     InputError
         The contact lies outside a map, or a map's values are no probabilities.
     """
-    cloud, shares = _cloud(contact), {}
+    points, shares = cloud(contact), {}
     for name, volume in maps.items():
-        index = volume.grid.voxel(cloud)
+        index = volume.grid.voxel(points)
         _inside(contact, volume, np.rint(index).astype(int))
         if volume.data.min() < -1e-6 or volume.data.max() > 1 + 1e-6:
             raise InputError(
@@ -75,12 +75,12 @@ def probable(contact: LocatedContact, maps: Mapping[str, Volume]) -> dict[str, f
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def _cloud(contact: LocatedContact) -> Points:
-    """Return points (N, 3), mm, spread as the contact's place is uncertain."""
+def cloud(contact: LocatedContact) -> Points:
+    """Return points (N, 3), RAS mm, spread as the contact's place is uncertain; the same ones every time."""
     uniform = qmc.Sobol(3, seed=0).random_base2(POINTS)
     root = np.linalg.cholesky(contact.covariance)
-    cloud: Points = contact.position + norm.ppf(np.clip(uniform, 1e-6, 1 - 1e-6)) @ root.T
-    return cloud
+    spread: Points = contact.position + norm.ppf(np.clip(uniform, 1e-6, 1 - 1e-6)) @ root.T
+    return spread
 
 
 def _inside(contact: LocatedContact, volume: Volume, index: np.ndarray) -> np.ndarray:

@@ -44,8 +44,8 @@ class Atlas:
         Share of each of `TISSUES` in a voxel, as if there were no nuclei; they add up to 1.
     template : Volume
         T1-weighted brain in the same space, zero outside the brain.
-    drawn : tuple of str
-        Nuclei that the atlas's files do not hold, and that were taken from the built-in solids.
+    drawn : tuple of Class
+        Nuclei, each with its side, that the atlas's files do not hold and that were taken from the built-in solids.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Atlas:
     distances: FloatArray
     tissues: FloatArray
     template: Volume
-    drawn: tuple[str, ...]
+    drawn: tuple[Class, ...]
 
 
 def built_in(template: Volume) -> Atlas:
@@ -109,7 +109,7 @@ def from_labels(name: str, labels: Volume, names: Mapping[int, str], template: V
 def _assembled(name: str, template: Volume, given: Mapping[Class, FloatArray]) -> Atlas:
     onto = _grid()
     classes = tuple((s, side) for s in structures() for side in SIDES)
-    drawn = tuple(s for s in structures() if not any((s, side) in given for side in SIDES))
+    drawn = tuple(c for c in classes if c not in given)
     distances = np.stack([given[c] if c in given else solids.distance(*c, onto) for c in classes])
     for k, c in enumerate(classes):  # what the files say goes before what is drawn
         for other, there in given.items():

@@ -214,9 +214,17 @@ def segment(
     where = commissures or Commissures(*(fits[0].from_atlas(p) for p in (atlases.AC, atlases.PC, atlases.MIDLINE)))
     table = _table(atlas, own, maps, runs, images, valued, points, grid.voxel_volume, where)
     return Nuclei(
-        Volume(labels, grid, "1"), table, atlas.name, where, tuple(contrasts), tuple(fits), notes, atlas.classes, box,
-        maps,
+        Volume(labels, grid, "1"), table, atlas.name, where, tuple(contrasts), tuple(fits), _drawn(atlas) + notes,
+        atlas.classes, box, maps,
     )  # fmt: skip
+
+
+def _drawn(atlas: Atlas) -> tuple[str, ...]:
+    """Return a note on the nuclei that an atlas of labels lacks."""
+    if not 0 < len(atlas.drawn) < len(atlas.classes):
+        return ()
+    told = ", ".join(f"{name} {side}" for name, side in atlas.drawn)
+    return (f"{atlas.name} does not hold {told}; the built-in solids stand for them",)
 
 
 def _support(chi: Volume, mask: BoolArray | None) -> BoolArray:

@@ -6,16 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsmkit.clinical.leads.located import LocatedLead
-from qsmkit.clinical.leads.nuclei import probable
+from qsmkit.clinical.leads.nuclei import cloud, probable
 from qsmkit.clinical.target.structure import Structure
+from qsmkit.leads.curve import Points
 from qsmkit.measure import Measure
 from qsmkit.volume import Volume
-
-DRAWS = 400
-"""Positions of a contact that are drawn for the intervals of its distances."""
-
-SHOWN = 0.05
-"""Chance below which a nucleus is not named."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +26,7 @@ class ContactPlace:
     deviation : float
         Root mean square of its standard deviations along the three axes, mm.
     chances : mapping of str to float
-        Chance of lying in each nucleus, over where the contact may be and where the nucleus ends; the largest first,
-        small ones left out.
+        Chance of lying in each nucleus, over where the contact may be and where the nucleus ends; the largest first.
     distances : mapping of str to Measure
         Distance from the surface of each nucleus, mm, negative inside.
     """
@@ -57,7 +51,7 @@ class ContactPlace:
 
 def places(
     leads: Sequence[LocatedLead], structures: Mapping[str, Sequence[Structure]],
-    probabilities: Mapping[str, Mapping[str, Volume]], *, rng: int | np.random.Generator = 1,
+    probabilities: Mapping[str, Mapping[str, Volume]],
 ) -> list[ContactPlace]:  # fmt: skip
     """Return where every contact lies.
 
@@ -69,26 +63,22 @@ def places(
         Nuclei of each side, for distances.
     probabilities : mapping of {"left", "right"} to (mapping of str to Volume)
         Maps (X, Y, Z) of the chance, 0 … 1, of each nucleus of a side.
-    rng : int or Generator
-        Seed or source of randomness.
     """
-    random = np.random.default_rng(rng)
     found = []
     for lead in leads:
         for contact in lead.contacts:
-            drawn = random.multivariate_normal(contact.position, contact.covariance, DRAWS)
-            chances = probable(contact, probabilities[lead.side])
+            spread = cloud(contact)
             x, y, z = (float(v) for v in contact.position)
             found.append(ContactPlace(
                 lead.name, contact.name, (x, y, z), float(np.sqrt(np.trace(contact.covariance) / 3)),
-                {name: chance for name, chance in chances.items() if chance >= SHOWN},
-                {s.name: _distance(s, contact.position, drawn) for s in structures[lead.side]},
+                probable(contact, probabilities[lead.side]),
+                {s.name: _distance(s, contact.position, spread) for s in structures[lead.side]},
             ))  # fmt: skip
     return found
 
 
-def _distance(structure: Structure, position: np.ndarray, drawn: np.ndarray) -> Measure:
+def _distance(structure: Structure, position: Points, spread: Points) -> Measure:
     value = float(structure.away(position[None])[0])
-    low, high = (float(v) for v in np.percentile(structure.away(drawn), (2.5, 97.5)))
+    low, high = (float(v) for v in np.percentile(structure.away(spread), (2.5, 97.5)))
     how = "distance from the surface; 2.5th to 97.5th percentile over the contact's position"
-    return Measure(value, min(low, value), max(high, value), "mm", DRAWS, how)
+    return Measure(value, min(low, value), max(high, value), "mm", len(spread), how)

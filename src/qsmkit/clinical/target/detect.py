@@ -23,8 +23,8 @@ RADII = (10.0, 12.0, 15.0)
 """Radii, mm, of the patches by which each commissure is settled: three opinions on where it lies."""
 
 FLOOR: Mapping[str, float] = {"ac": 1.0, "pc": 1.0, "midline": 2.5}
-"""Standard error that agreement of opinions cannot take away, mm. Commissures of digital patients are missed by 0.3 to
-1 mm, but those are bent from this very template: the errors are set to what was largest."""
+"""Standard error that agreement of opinions cannot take away, mm: modelling choices, made before anything was measured.
+Commissures of digital patients are missed by 0.3 to 1 mm, but those are bent from this very template."""
 
 GOOD, BAD = 2.0, 4.0
 """Standard errors of a commissure, mm, that pass and that fail."""

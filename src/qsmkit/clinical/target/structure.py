@@ -82,7 +82,8 @@ def structure(
     grid : Grid
         Geometry.
     probability : Volume, optional
-        Chance, 0 … 1, on the same grid; only what lies within `around` of the label counts.
+        Chance, 0 … 1, on the same grid; only what lies within `around` of the label counts. The surface is where it is
+        ½, or the label's if it is less everywhere.
     around : float
         Room about the label that is kept, mm.
 
@@ -113,7 +114,8 @@ def structure(
         told = f"{chance.min():.3g} … {chance.max():.3g}"
         raise InputError(f"the probability of {name} reaches {told}; give chances of 0 … 1")
     chance = np.where(distance < around, chance, 0)
-    return Structure(name, chance, signed_distance(chance >= 0.5, grid), box)
+    likely = chance >= 0.5
+    return Structure(name, chance, signed_distance(likely, grid) if likely.any() else distance, box)
 
 
 def signed_distance(inside: BoolArray, grid: Grid) -> FloatArray:

@@ -92,6 +92,12 @@ def leads(
     overwrite
         Replace files that are there.
     """
+    if ct_fixed and transform is None:
+        raise InputError("--ct-fixed says how a transform was made; give --transform too")
+    if names and labels is None:
+        raise InputError("--names names the labels of a label image; give --labels too")
+    if not 0 <= transform_error < np.inf:
+        raise InputError(f"a transform's error of {transform_error:g} mm is no standard deviation; give 0 or more")
     beside = _beside(out, overwrite=overwrite)
     found = locate(load_volume(ct), model=model, sides=sides or BOTH)
     spaces: dict[str, Transform] = {"ct": Transform.identity()}
