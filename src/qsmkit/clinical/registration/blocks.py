@@ -112,11 +112,11 @@ def blocks(fixed: Pyramid, moving: Pyramid, transform: Transform) -> Blocks:
     head = ndimage.binary_dilation(still > FOREGROUND * LEVELS, iterations=2)
     table = _typical(still, turned[inner], head)
     corners = _corners(still, turned[inner], head)
-    if len(corners) == 0:
-        nothing = np.zeros((0, 3))
-        return Blocks(nothing, nothing)
     votes = _votes(still, turned, corners, table, BLOCK, REACH).reshape(len(corners), *[2 * REACH + 1] * 3)
     opinion = votes.max((1, 2, 3)) - np.median(votes, (1, 2, 3)) > OPINION
+    if not opinion.any():
+        nothing = np.zeros((0, 3))
+        return Blocks(nothing, nothing)
     middle = corners[opinion] + (BLOCK - 1) / 2
     return Blocks(middle @ lattice[:3, :3].T + lattice[:3, 3], _peaks(votes[opinion]) @ lattice[:3, :3].T)
 
