@@ -72,3 +72,15 @@ def test_a_table_that_is_not_there(qsmkit, tmp_path):
     ran = qsmkit("profile", tmp_path / "nuclei.tsv", "--age", "63")
     assert ran.status == 1
     assert "nuclei.tsv does not exist" in ran.err
+
+
+def test_the_two_parts_of_the_nigra_are_joined(qsmkit, tmp_path):
+    path = tmp_path / "nuclei.tsv"
+    path.write_text("name\tside\tvolume_mm3\tchi_ppm\tchi_low\tchi_high\nsnc\tL\t100\t0.1\t0.09\t0.11\n"
+                    "snr\tL\t300\t0.2\t0.19\t0.21\nstn\tL\t100\t0.1\t0.09\t0.11\n")  # fmt: skip
+    ran = qsmkit("profile", path, "--age", "63", "--json")
+    assert ran.status == 0, ran.err
+    (whole,) = (row for row in ran.json["nuclei"] if row["nucleus"] == "SN")
+    assert whole["chi_ppm"] == pytest.approx(0.175)
+    assert whole["chi_low"] == pytest.approx(0.165)
+    assert ran.json["ratios"]["SN/STN left"]["value"] == pytest.approx(1.75)

@@ -96,10 +96,29 @@ def _readings(rows: Table, nucleus: str, side: str, mean: str, low: str, high: s
     ends = [rows.numbers(c) if c in rows.columns else [math.nan] * len(rows) for c in (low, high)]
     told = rows.columns.get("method", [f"as {rows.source} says"] * len(rows))
     lines = zip(rows.text(nucleus), sides, rows.numbers(mean), *ends, factors, told, strict=True)
-    return [
+    found = [
         Reading(_name(name), where, Measure(value * factor, bottom * factor, top * factor, "ppm", 1, how))
-        for name, where, value, bottom, top, factor, how in lines if math.isfinite(value)
+        for name, where, value, bottom, top, factor, how in lines
     ]  # fmt: skip
+    volumes = rows.numbers("volume_mm3") if "volume_mm3" in rows.columns else [math.nan] * len(rows)
+    return [r for r in (*found, *_nigra(found, volumes)) if math.isfinite(r.chi.value)]
+
+
+def _nigra(readings: list[Reading], volumes: list[float]) -> list[Reading]:
+    """Return the whole nigra of each side whose two parts have a volume, weighted by it; the parts may err alike."""
+    joined = []
+    for side in ("left", "right"):
+        parts = {r.region.lower(): (r.chi, v) for r, v in zip(readings, volumes, strict=True) if r.side == side}
+        if "sn" in parts or not {"snc", "snr"} <= parts.keys():
+            continue
+        (one, a), (two, b) = parts["snc"], parts["snr"]
+        value, low, high = ((a * x + b * y) / (a + b) for x, y in zip(_three(one), _three(two), strict=True))
+        joined.append(Reading("SN", side, Measure(value, low, high, "ppm", 2, "SNc and SNr weighted by volume")))
+    return joined
+
+
+def _three(measure: Measure) -> tuple[float, float, float]:
+    return measure.value, measure.low, measure.high
 
 
 def _norms(rows: Table) -> list[Norm]:
