@@ -143,13 +143,15 @@ def report(everyone: list[Patient], limit: float) -> None:
     calcified = sum(a == "calcification" for a, _ in signs)
     print(f"sign: {share(sum(a == b for a, b in signs), len(signs))}, {calcified} of them calcified")
     both = [(x.hit, x.total) for one in everyone for x in one.lesions if x.hit is not None and x.hit.kind == x.kind]
-    for name, totals in (("surer of both", [h.total for h, _ in both]), ("by the map", [h.by_map for h, _ in both])):
-        if both:
-            off = np.array([100 * (m.value / t - 1) for m, (_, t) in zip(totals, both, strict=True)])
-            held = sum(m.low <= t <= m.high for m, (_, t) in zip(totals, both, strict=True))
+    for name, pairs in (
+        ("map", [(h.total, t) for h, t in both]), ("field", [(h.by_field, t) for h, t in both if h.by_field])
+    ):  # fmt: skip
+        if pairs:
+            off = np.array([100 * (m.value / t - 1) for m, t in pairs])
+            held = sum(m.low <= t <= m.high for m, t in pairs)
             low, middle, high = np.percentile(off, (5, 50, 95))
-            print(f"χ_tot, {name}: median error {middle:+.1f} % (90 % within {low:+.0f} … {high:+.0f} %), "
-                  f"interval holds the truth in {share(held, len(both))}")  # fmt: skip
+            print(f"χ_tot by the {name}: median error {middle:+.1f} % (90 % within {low:+.0f} … {high:+.0f} %), "
+                  f"interval holds the truth in {share(held, len(pairs))}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -54,9 +54,10 @@ class Finding:
     volume, mean : Measure
         mm³ at half its height, and ppm above the tissue around.
     total : Measure
-        Total susceptibility, ppm·mm³, by the map or by the field around it: whichever is surer.
-    by_map : Measure
-        The same, by the map.
+        Total susceptibility, ppm·mm³, by the map.
+    by_field : Measure or None
+        The same by a dipole fitted to the field around it, where that can be: a second opinion. Its interval knows the
+        noise, not what uneven tissue and neighbours do to the field.
     moment : Measure or None
         A·m², where the field strength is known.
     accept : {"", "yes", "no"}
@@ -73,7 +74,7 @@ class Finding:
     volume: Measure
     mean: Measure
     total: Measure
-    by_map: Measure
+    by_field: Measure | None
     moment: Measure | None = None
     accept: Decision = ""
 
@@ -91,8 +92,8 @@ class Finding:
 
     def _measures(self) -> dict[str, Measure]:
         found = {"chi_total_ppm_mm3": self.total, "volume_mm3": self.volume, "mean_chi_ppm": self.mean,
-                 "chi_total_by_map_ppm_mm3": self.by_map}  # fmt: skip
-        return found | ({"moment_Am2": self.moment} if self.moment else {})
+                 "chi_total_by_field_ppm_mm3": self.by_field, "moment_Am2": self.moment}  # fmt: skip
+        return {name: measure for name, measure in found.items() if measure}
 
 
 def findings(
@@ -146,37 +147,30 @@ def findings(
     for number, (spot, (region, located)) in enumerate(zip(spots, places, strict=True), 1):
         own = np.zeros(chi.shape, np.bool_)
         own[spot.box] = spot.voxels
-        by_map = chi_total(chi, own, grid, valid=inside, others=occupied & ~own, noise=noise)
-        total = by_map
+        total = chi_total(chi, own, grid, valid=inside, others=occupied & ~own, noise=noise)
+        by_field = None
         if field is not None:
-            total = _by_field(spot, field, field_sd, inside, grid, by_map, field_strength, echo_time)
+            by_field = _by_field(spot, field, field_sd, inside, grid, field_strength, echo_time)
         kind: Kind = KINDS.get(sign(chi[own], chi[spot.box][spot.background], noise=spot.noise), "indeterminate")
         x, y, z = (float(v) for v in spot.centre)
         found.append(Finding(
             f"C{number:02d}", (x, y, z), region, located, kind, _confidence(spot, detection, r2star), spot.diameter,
-            _volume(spot), _mean(spot, chi, grid), total, by_map,
+            _volume(spot), _mean(spot, chi, grid), total, by_field,
             as_moment(total, field_strength) if field_strength else None,
         ))  # fmt: skip
     return found
 
 
 def _by_field(
-    spot: Spot, field: FloatArray, sd: FloatArray | None, inside: BoolArray, grid: Grid, by_map: Measure,
+    spot: Spot, field: FloatArray, sd: FloatArray | None, inside: BoolArray, grid: Grid,
     field_strength: float | None, echo_time: float | None,
-) -> Measure:
-    """Return the surer of the dipole's total and the map's.
-
-    The field is the better witness of a strong source in even tissue; tissue that is not even, and that the dipole's
-    background does not describe, widens its interval, and then the map knows more.
-    """
+) -> Measure | None:
+    """Return the total by a dipole fitted to the field around; None where too little of it is seen."""
     try:
-        fit = fit_dipole(field, grid, spot.centre, radius=spot.diameter / 2, valid=inside, sigma=sd,
-                         field_strength=field_strength, echo_time=echo_time).total  # fmt: skip
-    except InputError as error:
-        return replace(by_map, method=f"{by_map.method}; the field could not be fitted: {error}")
-    if fit.high - fit.low < by_map.high - by_map.low and fit.value * by_map.value > 0:
-        return fit
-    return replace(by_map, method=f"{by_map.method}; the field around it says {fit}")
+        return fit_dipole(field, grid, spot.centre, radius=spot.diameter / 2, valid=inside, sigma=sd,
+                          field_strength=field_strength, echo_time=echo_time).total  # fmt: skip
+    except InputError:
+        return None
 
 
 def _confidence(spot: Spot, detection: Detection, r2star: FloatArray | None) -> Confidence:
@@ -224,16 +218,17 @@ def reviewed(rows: Sequence[Mapping[str, str]], source: str) -> list[Finding]:
 def _read(row: Mapping[str, str], where: str) -> Finding:
     decided = {"y": "yes", "n": "no", "1": "yes", "0": "no"}.get(row.get("accept", "").lower(), row.get("accept", ""))
     accept = _one_of(decided.lower(), get_args(Decision), "accept", where)
-    names = ("chi_total_ppm_mm3", "volume_mm3", "mean_chi_ppm", "chi_total_by_map_ppm_mm3")
-    units = ("ppm·mm³", "mm³", "ppm", "ppm·mm³")
-    total, volume, mean, by_map = (_measure(row, n, u, where) for n, u in zip(names, units, strict=True))
+    names, units = ("chi_total_ppm_mm3", "volume_mm3", "mean_chi_ppm"), ("ppm·mm³", "mm³", "ppm")
+    total, volume, mean = (_measure(row, n, u, where) for n, u in zip(names, units, strict=True))
+    field = "chi_total_by_field_ppm_mm3"
+    by_field = _measure(row, field, "ppm·mm³", where) if row.get(field) else None
     moment = _measure(row, "moment_Am2", "A·m²", where) if row.get("moment_Am2") else None
     x, y, z = (_number(row, axis, where) for axis in "xyz")
     return Finding(
         row.get("name", ""), (x, y, z), _one_of(row.get("region", ""), get_args(Region), "region", where),
         row.get("located", ""), _one_of(row.get("kind", ""), get_args(Kind), "kind", where),
         _one_of(row.get("confidence", ""), get_args(Confidence), "confidence", where),
-        _number(row, "diameter_mm", where), volume, mean, total, by_map, moment, accept,
+        _number(row, "diameter_mm", where), volume, mean, total, by_field, moment, accept,
     )  # fmt: skip
 
 

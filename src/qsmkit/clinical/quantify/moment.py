@@ -3,8 +3,8 @@
     χ_tot = ∫ Δχ dV = μ₀ m/B₀,        ΔB/B₀ = χ_tot (3 cos²θ − 1)/(4π r³) outside a sphere, whatever its size
 
 The magnitude's dark spot grows with the echo time and the map's mean falls with partial volume; χ_tot does neither
-(Liu 2012). The field outside the source knows it even where there is no signal inside, so the fit is the better of the
-two where a field map is at hand.
+(Liu 2012). The field outside the source knows it even where there is no signal inside; in even surroundings the fit is
+the better of the two. In brain, tissue and neighbours bend that field by what the fit does not know; there, the map is.
 """
 
 import math
@@ -30,12 +30,14 @@ MARGIN = 1.5
 SHELL = 2.0
 """Thickness (mm) of the shell beyond the margin whose median is the background."""
 
-BIAS = 0.05
-"""Half the 95 % interval of a map's own error of a total, as a share of it: sums over large microbleeds of digital
-patients err by so much by the default recipe, noise aside."""
+BIAS = 0.25
+"""Half the 95 % interval of a map's own error of a total, as a share of it: outlines that miss a rim or take in a
+neighbour, and what the inversion loses. Chosen on 110 lesions of eight digital patients (default recipe), of which 95 %
+are then held by the interval, and 92 % of 103 lesions of nine others; real maps may err more."""
 
 MODEL = 0.006
-"""The same of a dipole fit, from spheres simulated with voxels, ringing and dephasing."""
+"""The same of a dipole fit in even surroundings: a modelling choice, about what simulated spheres with voxels, ringing
+and dephasing err by. In brain a fit errs by more than its interval says."""
 
 REACH = 6.0
 """Thickness (mm) of the shell that a dipole is fitted in: a modelling choice; r⁻³ leaves little beyond."""
