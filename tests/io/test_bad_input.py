@@ -269,7 +269,7 @@ LOOSE = {
     "ambiguous echo times": (lambda d: (d.images("phase"), [], [0.2, 0.3, 0.4], 3), MetadataError, "neither"),
     "field in gauss": (lambda d: (d.images("phase"), [], [4, 9, 14], 30000), MetadataError, "in tesla"),
     "no such file": (lambda d: ([d.root / "x.nii"], [], [4], 3), InputError, "does not exist"),
-    "folder": (lambda d: ([d.anat], [], [4], 3), InputError, "does not end in"),
+    "folder": (lambda d: ([d.anat], [], [4], 3), InputError, "is a folder, not a NIfTI"),
     "uneven files": (
         lambda d: (d.images("phase"), d.images("mag")[:2], [4, 9, 14], 3),
         InputError,
