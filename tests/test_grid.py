@@ -72,3 +72,11 @@ def test_affine_cannot_be_changed_behind_the_grid():
 def test_unusable_geometry_is_refused(shape, affine, word):
     with pytest.raises(GeometryError, match=word):
         Grid(shape, affine)
+
+
+def test_what_lies_elsewhere_is_refused_by_name():
+    grid = Grid((4, 5, 6), np.eye(4))
+    grid.require_same(Grid((4, 5, 6), np.eye(4)), "mask", "map")
+    moved = Grid((4, 5, 6), np.array([[1, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
+    with pytest.raises(GeometryError, match="mask does not lie where map does: .* 2 mm apart; resample it first"):
+        grid.require_same(moved, "mask", "map")

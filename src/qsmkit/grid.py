@@ -126,3 +126,9 @@ class Grid:
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1).T
         distance = float(np.linalg.norm(self.world(corners) - other.world(corners), axis=1).max())
         return None if distance <= tolerance else f"voxel centres up to {distance:.3g} mm apart"
+
+    def require_same(self, other: Grid, what: object, anchor: object, remedy: str = "resample it first") -> None:
+        """Raise GeometryError unless `other`, the grid of `what`, lies where this one, that of `anchor`, does."""
+        apart = self.difference(other)
+        if apart:
+            raise GeometryError(f"{what} does not lie where {anchor} does: {apart}; {remedy}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qsmkit.errors import GeometryError, InputError
+from qsmkit.errors import InputError
 from qsmkit.io.nifti import load_volume
 from qsmkit.volume import Volume
 
@@ -34,9 +34,7 @@ def load_map(path: Path, mask: Path | None = None) -> Volume:
     if beside is None:
         return volume
     inside = load_volume(beside)
-    apart = volume.grid.difference(inside.grid)
-    if apart:
-        raise GeometryError(f"{beside} does not lie where {path} does: {apart}; resample it, or say --mask")
+    volume.grid.require_same(inside.grid, beside, path, "resample it, or say --mask")
     if not np.issubdtype(volume.data.dtype, np.floating):
         return volume
     outside = ~(inside.data > 0)

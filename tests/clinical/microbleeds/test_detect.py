@@ -85,6 +85,7 @@ def test_an_empty_map_says_what_was_rejected():
     assert burden.pattern == "none"
     assert burden.categories == ("0", "0")
     assert burden.total.value == 0
+    assert np.isnan(burden.total.low)
 
 
 def test_a_nucleus_is_told_by_its_label():

@@ -9,7 +9,6 @@ from qsmkit.app.cli.flags import Flag
 from qsmkit.clinical.quantify.haematoma import grow
 from qsmkit.clinical.quantify.haematoma import haematoma as measure
 from qsmkit.clinical.rois import Noise
-from qsmkit.errors import GeometryError
 from qsmkit.io.maps import load_map
 from qsmkit.io.nifti import load_volume, save_volume
 from qsmkit.volume import Volume
@@ -77,7 +76,5 @@ def haematoma(
 
 def _beside(path: Path, volume: Volume, chi: Path) -> np.ndarray:
     other = load_volume(path)
-    apart = volume.grid.difference(other.grid)
-    if apart:
-        raise GeometryError(f"{path} does not lie where {chi} does: {apart}; resample it first")
+    volume.grid.require_same(other.grid, path, chi)
     return other.data

@@ -13,7 +13,7 @@ from qsmkit.clinical.microbleeds.findings import findings
 from qsmkit.clinical.microbleeds.findings import reviewed as read_reviewed
 from qsmkit.clinical.microbleeds.region import Atlas
 from qsmkit.clinical.rois import Noise
-from qsmkit.errors import GeometryError, InputError
+from qsmkit.errors import InputError
 from qsmkit.io.maps import load_chi
 from qsmkit.io.nifti import load_volume
 from qsmkit.io.sidecar import number, read_sidecar, sidecar_path
@@ -67,8 +67,8 @@ def microbleeds(
     mask
         Voxels that have a susceptibility; …_desc-qsm_mask beside the map if omitted.
     field
-        Local field (ppm): total susceptibilities are then measured on it; …_desc-local_fieldmap beside the map if
-        omitted.
+        Local field (ppm), which gives the map's total susceptibility a second opinion; …_desc-local_fieldmap beside
+        the map if omitted.
     field_sd
         Its standard deviation (ppm); …_desc-sd_fieldmap beside the map if omitted.
     r2star
@@ -130,10 +130,12 @@ def microbleeds(
         )  # fmt: skip
         burden = Burden(found, detection.sentence())
         notes = [f"{name.replace('_', ' ')}: {path.name}" for name, path in there.items()]
-        notes += ["no local field was given: χ_tot is the map's"] if "field" not in maps else []
+        notes += ["no local field was given: χ_tot has no second opinion"] if "field" not in maps else []
         notes += ["no field strength is known: no moments"] if strength is None else []
     if out:
-        shown = None if magnitude is None or volume is None else _on_grid({"m": magnitude}, volume, magnitude)["m"]
+        shown = None
+        if magnitude is not None and volume is not None and chi is not None:
+            shown = _on_grid({"magnitude": magnitude}, volume, chi)["magnitude"]
         page = write_microbleeds(
             burden, out, source=chi or reviewed or Path(), chi=None if volume is None else volume.data,
             grid=None if volume is None else volume.grid, magnitude=shown, rejected=_rejected(detection), notes=notes,
@@ -163,9 +165,7 @@ def _on_grid(paths: Mapping[str, Path], volume: Volume, chi: Path) -> dict[str, 
     found = {}
     for name, path in paths.items():
         other = load_volume(path)
-        apart = volume.grid.difference(other.grid)
-        if apart:
-            raise GeometryError(f"{path} does not lie where {chi} does: {apart}; resample it first")
+        volume.grid.require_same(other.grid, path, chi)
         found[name] = other.data
     return found
 

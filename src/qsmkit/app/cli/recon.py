@@ -17,7 +17,7 @@ from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
 from qsmkit.app.console import UsageError
 from qsmkit.arrays import AnyArray
-from qsmkit.errors import ContradictionWarning, GeometryError, MaskError, QsmkitError
+from qsmkit.errors import ContradictionWarning, MaskError, QsmkitError
 from qsmkit.io import bids, loose
 from qsmkit.io.bids_filter import read_filter
 from qsmkit.io.nifti import load_volume
@@ -242,9 +242,7 @@ def _loaded(read: Callable[[], Scan], *, bipolar: bool) -> Scan:
 
 def _mask(path: Path, scan: Scan) -> AnyArray:
     volume = load_volume(path)
-    apart = scan.grid.difference(volume.grid)
-    if apart:
-        raise GeometryError(f"--mask {path} does not lie where {scan.name} does: {apart}; resample it first")
+    scan.grid.require_same(volume.grid, f"--mask {path}", scan.name)
     if volume.data.ndim != 3 or not np.isfinite(volume.data).all():
         raise MaskError(f"--mask {path} is not a 3-D volume of finite values; give 0 outside and 1 inside")
     inside: AnyArray = volume.data > 0

@@ -6,7 +6,7 @@ import numpy as np
 
 from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
-from qsmkit.errors import GeometryError, InputError
+from qsmkit.errors import InputError
 from qsmkit.io.nifti import load_volume
 from qsmkit.recon.uncertainty.repeats import CONFIDENCE, region_difference, region_means
 
@@ -40,9 +40,7 @@ def regions(
     """
     volume, strays, regions = (load_volume(path) for path in (chi, repeats, labels))
     for path, other in ((repeats, strays), (labels, regions)):
-        apart = volume.grid.difference(other.grid)
-        if apart:
-            raise GeometryError(f"{path} does not lie where {chi} does: {apart}; resample it first")
+        volume.grid.require_same(other.grid, path, chi)
     if strays.data.ndim != 4:
         raise InputError(f"{repeats} is one volume, not one for each repeat; give …_desc-repeats_Chimap.nii.gz")
     there = np.isfinite(strays.data).any(-1)

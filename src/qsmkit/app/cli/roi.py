@@ -10,7 +10,7 @@ from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
 from qsmkit.artifacts import ARTIFACTS
 from qsmkit.clinical.rois import Noise, Outliers, Region, regions
-from qsmkit.errors import GeometryError, InputError
+from qsmkit.errors import InputError
 from qsmkit.io.atomic import write_text
 from qsmkit.io.maps import CHI, load_map
 from qsmkit.io.nifti import load_volume
@@ -78,9 +78,7 @@ def roi(
     volumes = [load_map(path, mask) for path in maps]
     others = {p: load_volume(p) for p in (labels, sigma, repeats, weights) if p is not None}
     for path, volume in (dict(zip(maps[1:], volumes[1:], strict=True)) | others).items():
-        apart = volumes[0].grid.difference(volume.grid)
-        if apart:
-            raise GeometryError(f"{path} does not lie where {maps[0]} does: {apart}; resample it first")
+        volumes[0].grid.require_same(volume.grid, path, maps[0])
     marked = np.rint(others[labels].data).astype(np.int32)
     for path, volume in zip(maps, volumes, strict=True):
         _tell_absent(path, volume.data[marked > 0])

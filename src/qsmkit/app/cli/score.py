@@ -6,7 +6,6 @@ import numpy as np
 
 from qsmkit.app import console
 from qsmkit.app.cli.flags import Flag
-from qsmkit.errors import GeometryError
 from qsmkit.io.nifti import load_volume
 from qsmkit.metrics import Score
 from qsmkit.metrics import score as score_map
@@ -55,9 +54,7 @@ def score(
     volume = load_volume(recon)
     others = {name: load_volume(path) for name, path in paths.items()}
     for name, other in others.items():
-        apart = volume.grid.difference(other.grid)
-        if apart:
-            raise GeometryError(f"{paths[name]} does not lie where {recon} does: {apart}; resample it first")
+        volume.grid.require_same(other.grid, paths[name], recon)
     chi, whole = volume.data, others["mask"].data > 0
     if match:
         scored = whole & (chi != 0)

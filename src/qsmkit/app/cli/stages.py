@@ -14,7 +14,7 @@ from qsmkit.app import console
 from qsmkit.app.cli.commands import VERBS
 from qsmkit.arrays import AnyArray, as_float
 from qsmkit.artifacts import ARTIFACTS, Kind
-from qsmkit.errors import GeometryError, InputError, OutputError, ShapeError
+from qsmkit.errors import InputError, OutputError, ShapeError
 from qsmkit.grid import Grid
 from qsmkit.io.echo_times import to_seconds
 from qsmkit.io.image_kind import require_phase
@@ -154,9 +154,7 @@ def _targets(entry: Method, out: Path, overwrite: bool) -> list[Path]:
 def _read(paths: list[Path], grid: Grid | None, *, several: str | None) -> tuple[AnyArray, Grid]:
     volumes = [load_volume(p) for p in paths]
     for path, volume in zip(paths, volumes, strict=True):
-        apart = (grid or volumes[0].grid).difference(volume.grid)
-        if apart:
-            raise GeometryError(f"{path} does not lie where the other inputs do: {apart}; resample it first")
+        (grid or volumes[0].grid).require_same(volume.grid, path, "every other input")
     arrays = [v.data for v in volumes]
     if several == SEVERAL["coils"]:
         shapes = {a.shape for a in arrays}

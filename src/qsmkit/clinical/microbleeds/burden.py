@@ -89,7 +89,7 @@ class Burden:
         parts = [f.total for f in self.counted]
         error = math.hypot(*(standard_error(p) for p in parts)) if parts else 0.0
         how = f"sum over {len(parts)}, errors taken for independent"
-        sure = all(known(p) for p in parts)
+        sure = bool(parts) and all(known(p) for p in parts)
         return normal(sum(p.value for p in parts), error, "ppm·mm³", len(parts), how, sure=sure)
 
     def others(self) -> dict[str, int]:

@@ -167,10 +167,11 @@ def _by_field(
 ) -> Measure | None:
     """Return the total by a dipole fitted to the field around; None where too little of it is seen."""
     try:
-        return fit_dipole(field, grid, spot.centre, radius=spot.diameter / 2, valid=inside, sigma=sd,
-                          field_strength=field_strength, echo_time=echo_time).total  # fmt: skip
+        fit = fit_dipole(field, grid, spot.centre, radius=spot.diameter / 2, valid=inside, sigma=sd,
+                         field_strength=field_strength, echo_time=echo_time).total  # fmt: skip
     except InputError:
         return None
+    return replace(fit, method=f"{fit.method}, of the noise alone: neighbours and uneven tissue are not in it")
 
 
 def _confidence(spot: Spot, detection: Detection, r2star: FloatArray | None) -> Confidence:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from qsmkit.clinical.monitor.propose import Proposal, carry, follow, grow
 from qsmkit.clinical.monitor.region import labelled
-from qsmkit.errors import GeometryError, InputError
+from qsmkit.errors import InputError
 from qsmkit.grid import Grid
 from qsmkit.io.nifti import load_volume
 from qsmkit.transform import Transform
@@ -49,10 +49,7 @@ def given(paths: Sequence[Path], grid: Grid) -> Drawn:
     """
     images = [load_volume(path) for path in paths]
     for path, image in zip(paths, images, strict=True):
-        apart = grid.difference(image.grid)
-        if apart:
-            raise GeometryError(f"{path} does not lie where the map does: {apart}; masks stay in the space of the scan "
-                                "that they were drawn on")  # fmt: skip
+        grid.require_same(image.grid, path, "the map", "masks stay in the space of the scan they were drawn on")
         if not np.all(np.isfinite(image.data)) or np.any(image.data != np.rint(image.data)) or image.data.min() < 0:
             raise InputError(f"{path} is no label image; give whole numbers, 0 for no lesion")
         if not image.data.any():

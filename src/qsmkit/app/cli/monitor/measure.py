@@ -12,7 +12,6 @@ from qsmkit.app.console import UsageError
 from qsmkit.clinical.monitor.events import parse_date
 from qsmkit.clinical.monitor.observation import Kind, Observation
 from qsmkit.clinical.monitor.region import RegionRule
-from qsmkit.errors import GeometryError
 from qsmkit.io.maps import load_map
 from qsmkit.io.nifti import load_volume
 from qsmkit.io.store.registry import Registry
@@ -166,9 +165,7 @@ def _on(path: Path | None, chi: Volume) -> Volume | None:
     if path is None:
         return None
     image = load_volume(path)
-    apart = chi.grid.difference(image.grid)
-    if apart:
-        raise GeometryError(f"{path} does not lie where the map does: {apart}; resample it first")
+    chi.grid.require_same(image.grid, path, "the map")
     return image
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from qsmkit.arrays import AnyArray, BoolArray
 from qsmkit.clinical.target.mixture import Part, parts_of
-from qsmkit.errors import GeometryError, InputError
+from qsmkit.errors import InputError
 from qsmkit.io import bids_name
 from qsmkit.io.dicom_out.labels import read_names
 from qsmkit.io.maps import load_map
@@ -19,9 +19,7 @@ def together(images: list[Path], labels: Path) -> tuple[list[Volume], AnyArray]:
     """Read images and labels on one grid; labels are 0 where an image has no value."""
     volumes, marks = [load_map(p) for p in images], load_volume(labels)
     for path, volume in zip([*images[1:], labels], [*volumes[1:], marks], strict=True):
-        apart = volumes[0].grid.difference(volume.grid)
-        if apart:
-            raise GeometryError(f"{path} does not lie where {images[0]} does: {apart}; use qsmkit register --resampled")
+        volumes[0].grid.require_same(volume.grid, path, images[0], "use qsmkit register --resampled")
     there = np.all([np.isfinite(v.data) for v in volumes], axis=0)
     return volumes, np.where(there, np.rint(marks.data), 0).astype(np.int32)
 

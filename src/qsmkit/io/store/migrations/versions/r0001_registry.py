@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from qsmkit.errors import InputError
+
 revision = "0001"
 down_revision = None
 
@@ -78,7 +80,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: below this there is no registry."""
-    raise NotImplementedError
+    raise InputError("this is the first schema, and below it there is no registry; delete the database instead")
 
 
 def _column(name: str, sort: str, refers: str = "") -> "sa.Column[object]":
