@@ -78,5 +78,5 @@ def test_what_lies_elsewhere_is_refused_by_name():
     grid = Grid((4, 5, 6), np.eye(4))
     grid.require_same(Grid((4, 5, 6), np.eye(4)), "mask", "map")
     moved = Grid((4, 5, 6), np.array([[1, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
-    with pytest.raises(GeometryError, match="mask does not lie where map does: .* 2 mm apart; resample it first"):
+    with pytest.raises(GeometryError, match=r"mask does not lie where map does: .* 2 mm apart; resample it first"):
         grid.require_same(moved, "mask", "map")
