@@ -22,6 +22,9 @@ WIDTH, HEIGHT, MARGIN = 8.27, 11.69, 0.7
 GLYPH = 0.0076
 """Mean width of a letter, inches per point of its size."""
 
+BOLD = 1.15
+"""How much wider a bold letter is."""
+
 LINE = 1.35 / 72
 """Height of a line, inches per point."""
 
@@ -99,16 +102,18 @@ class _Sheets:
     def table(self, block: Grid, size: float = 6.8) -> None:
         """Set a table; cells wrap, rows stay whole."""
         rows = [list(block.head), *([str(c) for c in row] for row in block.rows)]
-        wanted = np.array([max(min(max(len(w) for w in r[i].split() or [""]), 18), min(len(r[i]), 30)) for i in
-                           range(len(block.head)) for r in rows], float)  # fmt: skip
-        wide = wanted.reshape(len(block.head), len(rows)).max(1) + 1.5
+        words = [BOLD * max(map(len, h.split() or [""])) for h in block.head]
+        cells_of = [[r[i] for r in rows[1:]] for i in range(len(block.head))]
+        wide = np.array([max(word, *(_room(c) for c in cells or [""])) for word, cells in
+                         zip(words, cells_of, strict=True)]) + 1.5  # fmt: skip
         share = wide / wide.sum() * (WIDTH - 2 * MARGIN)
         left = MARGIN + np.concatenate([[0], np.cumsum(share)[:-1]])
         if block.caption:
             self.need(0.8)
             self.text(block.caption, 7.5)
         for number, row in enumerate(rows):
-            cells = [textwrap.wrap(c, max(3, int(w / (GLYPH * size)) - 1), break_long_words=False) or [""]
+            glyph = GLYPH * size * (BOLD if number == 0 else 1)
+            cells = [textwrap.wrap(c, max(3, int(w / glyph) - 1), break_long_words=False) or [""]
                      for c, w in zip(row, share, strict=True)]  # fmt: skip
             tall = max(map(len, cells)) * LINE * size + 0.05
             self.need(tall)
@@ -144,3 +149,8 @@ class _Sheets:
         ends: Sequence[float] = (MARGIN / WIDTH, 1 - MARGIN / WIDTH)
         height = (self._top + 0.015) / HEIGHT
         self._figure.add_artist(Line2D(ends, [height, height], color=SOFT, lw=0.4))
+
+
+def _room(cell: str) -> int:
+    """Return how many letters wide a column wants to be for a cell: its longest word, and a line of up to 30."""
+    return max(min(max(map(len, cell.split() or [""])), 18), min(len(cell), 30))

@@ -125,7 +125,7 @@ def _caption(course: list[Observation], of: list[Change]) -> str:
 
 
 def _measurements(courses: dict[tuple[str, str], list[Observation]]) -> Grid:
-    head = ("Lesion", "Visit", "Date", "Mean χ (ppb)", "χ_tot (ppm·mm³)", "Volume (mm³)", "Median", "P95",
+    head = ("Lesion", "Visit", "Date", "Mean χ (ppb)", "χ_tot (ppm·mm³)", "Volume (mm³)", "Median (ppb)", "P95 (ppb)",
             "Maximum (ppb)", "Voxels", "Region", "Mask")  # fmt: skip
     rows = [
         (o.label, o.visit, str(o.day), _ppb(o), _number(o.total, ".4g"), _number(o.volume, ".4g"),

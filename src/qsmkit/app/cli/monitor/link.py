@@ -120,6 +120,7 @@ def _print(links: list[rows.Link], labels: dict[str, str], names: dict[str, str]
     ]  # fmt: skip
     heads = ("link", "visits", "relation", "earlier", "later", "IoU", "centres mm", "Hausdorff mm", "decision")
     console.print_table(heads, cells)
+    console.disclaim()
 
 
 def _number(value: float | None, form: str) -> str:
