@@ -51,8 +51,12 @@ class Person:
         self.rng, self.family, self.given = rng, word(4).capitalize(), word(3).capitalize()
         self.number, self.place = f"{rng.integers(10**7, 10**8)}X", f"{word(4).capitalize()} {word(3)}hospital"
         self.birth = datetime(1930, 1, 1) + timedelta(int(rng.integers(0, 30000)))
-        self.uids = [generate_uid() for _ in range(6)]
+        self.uids = [self.uid() for _ in range(6)]
         self.serial, self.phone = str(rng.integers(10**8, 10**9)), f"+49 {rng.integers(10**8, 10**9)}"
+
+    def uid(self):
+        """The same in every run: among so many digits a birthday comes up by chance, now and then."""
+        return generate_uid(entropy_srcs=[str(self.rng.integers(10**15))])
 
     @property
     def secrets(self):
@@ -111,7 +115,7 @@ def base(person, visit):
     header = Dataset()
     header.file_meta = FileMetaDataset()
     header.SOPClassUID = header.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
-    header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = person.uid()
     header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     header.file_meta.SourceApplicationEntityTitle = person.family.upper()[:16]
     header.PatientName, header.PatientID = f"{person.family}^{person.given}", person.number
